@@ -1,0 +1,32 @@
+/*
+ * Counts of values in buckets of bounded relative error, for percentiles over unbounded traffic.
+ *
+ * Values below 64 are exact; above, each power of two is cut into 32 buckets, so a percentile is at
+ * most 3.13 % above the true value. Values past 2^40 land in the last bucket. (The layout is that
+ * of HdrHistogram.)
+ */
+#ifndef PGSLEUTH_COMMON_HISTOGRAM_H
+#define PGSLEUTH_COMMON_HISTOGRAM_H
+
+#include <stdint.h>
+
+enum { HISTOGRAM_BUCKETS = 32 * 36 };
+
+struct histogram {
+    uint64_t count;
+    uint64_t sum;
+    uint64_t min; /* of all values; meaningless while count is 0 */
+    uint64_t max;
+    uint32_t buckets[HISTOGRAM_BUCKETS];
+};
+
+void histogram_add(struct histogram *h, uint64_t value);
+
+/* The smallest bucket bound that at least `share` (0..1) of the values do not exceed, never more
+ * than `max`; 0 when empty. */
+uint64_t histogram_percentile(const struct histogram *h, double share);
+
+/* 0 when empty. */
+double histogram_mean(const struct histogram *h);
+
+#endif
