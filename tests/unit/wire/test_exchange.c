@@ -1,0 +1,202 @@
+#include "script_play.h"
+
+/* What the rows and the values of a statement leave behind in its exchange. */
+
+static void put_int4(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void test_key_hashes_of_text_and_binary_results_are_equal(void **state)
+{
+    (void)state;
+    static const struct script_field fields[] = {{"note", 16384, 2, 114, 0},
+                                                 {"id", 16384, 1, WIRE_OID_INT4, 0},
+                                                 {"ref", 16384, 3, WIRE_OID_INT8, 0}};
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_query(&s, "SELECT note, id, ref FROM t");
+    server_fields(&s, 3, fields);
+    for (int i = 0; i < 3; i++) {
+        char digits[12];
+        int n = snprintf(digits, sizeof(digits), "%d", i * 1000 - 1000);
+        struct script_value row[] = {{"{}", 2, 0}, {digits, n, 0}, {NULL, -1, 0}};
+        server_row(&s, 3, row);
+    }
+    server_complete(&s, "SELECT 3");
+    server_ready(&s, 'I');
+    client_parse(&s, "", "SELECT note, id, ref FROM t");
+    client_bind_values(&s, "", "", 0, NULL, 1);
+    client_describe(&s, 'P', "");
+    client_execute(&s, "", 0);
+    client_sync(&s);
+    server_bare(&s, '1');
+    server_bare(&s, '2');
+    server_fields(&s, 3, fields);
+    for (int i = 0; i < 3; i++) {
+        uint8_t id[4];
+        put_int4(id, (uint32_t)(i * 1000 - 1000));
+        struct script_value row[] = {{"{}", 2, 0}, {(char *)id, 4, 0}, {NULL, -1, 0}};
+        server_row(&s, 3, row);
+    }
+    server_complete(&s, "SELECT 3");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    const struct record_exchange *text = played_exchange(&p, 0);
+    const struct record_exchange *binary = played_exchange(&p, 1);
+    assert_int_equal(text->n_keys, 2);
+    assert_int_equal(text->n_key_hashes, 6);
+    assert_int_equal(exchange_keys(text)[0].column, 1);
+    assert_int_equal(exchange_keys(text)[0].attnum, 1);
+    assert_int_equal(exchange_keys(text)[1].column, 2);
+    assert_memory_equal(exchange_keys(text), exchange_keys(binary), 2 * sizeof(struct record_key));
+    assert_memory_equal(exchange_key_hashes(text), exchange_key_hashes(binary),
+                        6 * sizeof(uint64_t));
+    assert_true(exchange_key_hashes(text)[3] == wire_value_hash_null());
+    assert_false(exchange_has(text, EXCHANGE_KEYS_CUT));
+    assert_int_equal(played_count(&p, RECORD_COLUMNS), 1);
+    played_fini(&p);
+}
+
+static void test_key_hashes_past_the_limit_are_cut_and_rows_still_counted(void **state)
+{
+    (void)state;
+    static const struct script_field fields[] = {{"a", 1, 1, WIRE_OID_INT4, 0},
+                                                 {"b", 1, 2, WIRE_OID_INT4, 0},
+                                                 {"c", 1, 3, WIRE_OID_INT4, 0}};
+    static const struct script_value row[] = {{"1", 1, 0}, {"2", 1, 0}, {"3", 1, 0}};
+    enum { FIT = RECORD_MAX_KEY_HASHES / 3 };
+    for (int extra = 0; extra < 2; extra++) {
+        struct script s;
+        struct played p;
+        script_init(&s);
+        server_startup(&s);
+        client_query(&s, "SELECT a, b, c FROM t");
+        server_fields(&s, 3, fields);
+        for (int i = 0; i < FIT + extra; i++)
+            server_row(&s, 3, row);
+        server_complete(&s, "SELECT 1");
+        server_ready(&s, 'I');
+        play_once(&s, PLAY_RANDOM, 5, false, &p);
+        const struct record_exchange *x = played_exchange(&p, 0);
+        assert_int_equal(x->rows, FIT + extra);
+        assert_int_equal(x->n_key_hashes, FIT * 3);
+        assert_int_equal(exchange_has(x, EXCHANGE_KEYS_CUT), extra);
+        assert_true(exchange_key_hashes(x)[FIT] == wire_value_hash_text(span_of_text("2")));
+        script_fini(&s);
+        played_fini(&p);
+    }
+}
+
+static void test_keys_numbers_take_the_place_of_texts(void **state)
+{
+    (void)state;
+    struct script_field fields[12];
+    for (unsigned i = 0; i < 12; i++)
+        fields[i] = (struct script_field){"c", 1, (uint16_t)(i + 1),
+                                          i % 2 == 0 ? WIRE_OID_TEXT : WIRE_OID_INT8, 0};
+    struct script_value row[12];
+    for (unsigned i = 0; i < 12; i++)
+        row[i] = (struct script_value){"7", 1, 0};
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_query(&s, "SELECT * FROM wide");
+    server_fields(&s, 12, fields);
+    server_row(&s, 12, row);
+    server_row(&s, 3, row); /* a row that ends early */
+    server_complete(&s, "SELECT 2");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    const struct record_exchange *x = played_exchange(&p, 0);
+    assert_int_equal(x->n_keys, RECORD_MAX_KEYS);
+    unsigned numbers = 0;
+    for (unsigned k = 0; k < RECORD_MAX_KEYS; k++) {
+        numbers += exchange_keys(x)[k].type_oid == WIRE_OID_INT8;
+        assert_true(k == 0 || exchange_keys(x)[k].column > exchange_keys(x)[k - 1].column);
+        assert_int_equal(exchange_keys(x)[k].count, 2);
+    }
+    assert_int_equal(numbers, 6);
+    played_fini(&p);
+}
+
+/* 20 parameters: all of them count in the hash, 16 are kept one by one. */
+static void test_params_past_the_kept_ones_still_change_the_hash(void **state)
+{
+    (void)state;
+    struct script_value values[20];
+    for (int i = 0; i < 20; i++)
+        values[i] = (struct script_value){"5", 1, 0};
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_parse(&s, "many", "SELECT f($1)");
+    for (int i = 0; i < 3; i++) {
+        values[18].bytes = i == 1 ? "6" : "5";
+        client_bind_values(&s, "", "many", 20, values, 0);
+        client_execute(&s, "", 0);
+    }
+    client_sync(&s);
+    server_bare(&s, '1');
+    for (int i = 0; i < 3; i++)
+        server_runs(&s, false, "SELECT 0");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    const struct record_exchange *a = played_exchange(&p, 0);
+    assert_int_equal(a->n_values, SQL_MAX_VALUES);
+    assert_true(exchange_has(a, EXCHANGE_VALUES_CUT));
+    assert_true(a->values_hash != 0);
+    assert_true(a->values_hash != played_exchange(&p, 1)->values_hash);
+    assert_true(a->values_hash == played_exchange(&p, 2)->values_hash);
+    played_fini(&p);
+}
+
+static void test_values_that_were_not_kept_give_no_hash(void **state)
+{
+    (void)state;
+    enum { LONG = WIRE_KEEP_BIND + 5000 };
+    char *text = malloc(LONG + 64);
+    assert_non_null(text);
+    int head = snprintf(text, 64, "SELECT id FROM t WHERE a = 'x' AND b = '");
+    memset(text + head, 'y', LONG);
+    memcpy(text + head + LONG - 1, "'", 2);
+    struct script_value value = {text, LONG, 0};
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_query(&s, text);
+    server_answers_select(&s, "1", 'I');
+    client_parse(&s, "", "SELECT $1");
+    client_bind_values(&s, "", "", 1, &value, 0);
+    client_execute(&s, "", 0);
+    client_sync(&s);
+    server_runs(&s, true, "SELECT 0");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(played_exchange(&p, i)->values_hash == 0);
+        assert_true(exchange_has(played_exchange(&p, i), EXCHANGE_VALUES_CUT));
+    }
+    free(text);
+    played_fini(&p);
+}
+
+#define T(name) cmocka_unit_test(name)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_key_hashes_of_text_and_binary_results_are_equal),
+        T(test_key_hashes_past_the_limit_are_cut_and_rows_still_counted),
+        T(test_keys_numbers_take_the_place_of_texts),
+        T(test_params_past_the_kept_ones_still_change_the_hash),
+        T(test_values_that_were_not_kept_give_no_hash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+#include "wire/record.h"
+
+#include "common/reader.h"
+
+#include <assert.h>
+
+bool record_is_captured(enum record_type type)
+{
+    switch (type) {
+#define RECORD(name, type_, captured)                                                              \
+    case RECORD_##name:                                                                            \
+        return captured;
+#include "wire/record_types.def"
+#undef RECORD
+    case RECORD_NONE:
+    case RECORD_TYPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static size_t fixed_size(uint16_t type)
+{
+    switch (type) {
+#define RECORD(name, type_, captured)                                                              \
+    case RECORD_##name:                                                                            \
+        return sizeof(struct type_);
+#include "wire/record_types.def"
+#undef RECORD
+    default:
+        return 0;
+    }
+}
+
+/* The tail is exactly the record's length less its fixed part, but for the padding at its end. */
+static bool tail_is(const struct record_header *h, size_t fixed, size_t tail)
+{
+    return tail <= RECORD_MAX_BYTES && record_size(fixed, tail) == h->len;
+}
+
+static bool check_columns(const struct record_columns *r)
+{
+    if (r->n_columns > RECORD_MAX_COLUMNS || r->names_len > RECORD_MAX_BYTES)
+        return false;
+    size_t columns = r->n_columns * sizeof(struct record_column);
+    if (!tail_is(&r->h, sizeof(*r), columns + r->names_len))
+        return false;
+    const struct record_column *column = (const struct record_column *)(const void *)(r + 1);
+    size_t names = 0;
+    for (unsigned i = 0; i < r->n_columns; i++)
+        names += column[i].name_len;
+    return names == r->names_len;
+}
+
+static bool check_exchange(const struct record_exchange *r)
+{
+    if (r->n_values > SQL_MAX_VALUES || r->n_keys > RECORD_MAX_KEYS ||
+        r->n_key_hashes > RECORD_MAX_KEY_HASHES)
+        return false;
+    if (r->verb >= SQL_VERB_COUNT)
+        return false;
+    size_t before_keys = r->n_values * sizeof(uint64_t);
+    size_t tail =
+        before_keys + r->n_keys * sizeof(struct record_key) + r->n_key_hashes * sizeof(uint64_t);
+    if (!tail_is(&r->h, sizeof(*r), tail))
+        return false;
+    struct span keys =
+        record_tail(&r->h, sizeof(*r), before_keys, r->n_keys * sizeof(struct record_key));
+    size_t hashes = 0;
+    for (unsigned i = 0; i < r->n_keys; i++)
+        hashes += ((const struct record_key *)(const void *)keys.data)[i].count;
+    return hashes == r->n_key_hashes;
+}
+
+static bool check_sample(const struct record_sample *r)
+{
+    if (r->len > RECORD_MAX_BYTES || !tail_is(&r->h, sizeof(*r), r->len))
+        return false;
+    if (!r->is_params)
+        return true;
+    struct span left = record_tail(&r->h, sizeof(*r), 0, r->len);
+    for (unsigned i = 0; i < r->n_params; i++) {
+        int32_t len;
+        if (left.len < 12)
+            return false;
+        memcpy(&len, left.data + 8, sizeof(len));
+        left = span_skip(left, 12);
+        size_t bytes = len > 0 ? ((size_t)len + 3) & ~(size_t)3 : 0;
+        if (len < -1 || bytes > left.len)
+            return false;
+        left = span_skip(left, bytes);
+    }
+    return left.len == 0;
+}
+
+static bool check_facts(const struct record_facts *r)
+{
+    if (r->tail_len > RECORD_MAX_BYTES || !tail_is(&r->h, sizeof(*r), r->tail_len))
+        return false;
+    if (r->verb >= SQL_VERB_COUNT || r->status > FACTS_TOO_LONG)
+        return false;
+    struct reader tail = reader_of(record_tail(&r->h, sizeof(*r), 0, r->tail_len));
+    for (unsigned i = 0; i < r->n_tables; i++)
+        reader_bytes(&tail, reader_u8(&tail));
+    for (unsigned i = 0; i < r->n_predicates; i++) {
+        uint8_t op = reader_u8(&tail);
+        uint8_t table = reader_u8(&tail);
+        if (op > PREDICATE_OTHER || (table >= r->n_tables && table != RECORD_NO_TABLE))
+            return false;
+        reader_bytes(&tail, reader_u8(&tail));
+    }
+    return reader_done(&tail);
+}
+
+static bool check_tag(const struct record_tag *r)
+{
+    size_t tail = 0;
+    for (unsigned i = 0; i < SQL_TAG_COUNT; i++) {
+        if (r->len[i] > SQL_TAG_VALUE_MAX)
+            return false;
+        tail += r->len[i];
+    }
+    return tail_is(&r->h, sizeof(*r), tail);
+}
+
+static bool check_plan(const struct record_plan *r)
+{
+    size_t tail =
+        (size_t)r->schema_len + r->table_len + r->filter_len + r->columns_len + r->index_note_len;
+    return tail_is(&r->h, sizeof(*r), tail);
+}
+
+static bool check_statement(const struct record_statement *r)
+{
+    return r->verb < SQL_VERB_COUNT && r->text_len <= RECORD_TEXT_MAX &&
+           r->kinds_len <= RECORD_TEXT_MAX &&
+           tail_is(&r->h, sizeof(*r), (size_t)r->text_len + r->kinds_len);
+}
+
+static bool check_session_start(const struct record_session_start *r)
+{
+    size_t tail = (size_t)r->user_len + r->database_len + r->application_len + r->client_len;
+    return tail_is(&r->h, sizeof(*r), tail);
+}
+
+static bool check_body(const struct record_header *h)
+{
+    const void *r = h;
+    switch ((enum record_type)h->type) {
+    case RECORD_RUN_START: {
+        const struct record_run_start *start = r;
+        return tail_is(h, sizeof(*start), (size_t)start->version_len + start->settings_len);
+    }
+    case RECORD_SESSION_START:
+        return check_session_start(r);
+    case RECORD_SESSION_END:
+        return tail_is(h, sizeof(struct record_session_end), 0);
+    case RECORD_SESSION_OPAQUE:
+        return tail_is(h, sizeof(struct record_session_opaque), 0);
+    case RECORD_STATEMENT:
+        return check_statement(r);
+    case RECORD_TAG:
+        return check_tag(r);
+    case RECORD_COLUMNS:
+        return check_columns(r);
+    case RECORD_EXCHANGE:
+        return check_exchange(r);
+    case RECORD_SAMPLE:
+        return check_sample(r);
+    case RECORD_FACTS:
+        return check_facts(r);
+    case RECORD_PLAN:
+        return check_plan(r);
+    case RECORD_RUN_END:
+        return tail_is(h, sizeof(struct record_run_end), 0);
+    case RECORD_NONE:
+    case RECORD_TYPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+bool record_check(struct span bytes)
+{
+    struct record_header h;
+    assert((uintptr_t)bytes.data % RECORD_ALIGN == 0);
+    if (bytes.len < sizeof(h))
+        return false;
+    memcpy(&h, bytes.data, sizeof(h));
+    size_t fixed = fixed_size(h.type);
+    if (h.len > bytes.len || h.len > RECORD_MAX_BYTES || h.len % RECORD_ALIGN != 0)
+        return false;
+    if (fixed == 0 || h.len < fixed)
+        return false;
+    return check_body((const struct record_header *)(const void *)bytes.data);
+}
