@@ -1,0 +1,134 @@
+/*
+ * The options of pgsleuth: read from the command line, the environment, a YAML file and the
+ * defaults, checked as a whole, and handed to the caller as one plain struct.
+ *
+ * config/options.def is the table behind everything here: the members of struct cfg_options, the
+ * file, the variables, the command line, --help and the reference page all come from its rows. A
+ * value wins by its source, in this order: command line, PGSLEUTH_* variables, file, DATABASE_URL
+ * (upstream only), default. A value that loses is checked all the same.
+ */
+#ifndef PGSLEUTH_CONFIG_CONFIG_H
+#define PGSLEUTH_CONFIG_CONFIG_H
+
+#include "common/strbuf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Every failure; the line of text for people is in struct cfg_error. */
+enum cfg_result {
+    CFG_OK = 0,
+    CFG_E_NO_MEMORY = -1,
+    CFG_E_IO = -2,        /* the file cannot be read, or is too large */
+    CFG_E_SYNTAX = -3,    /* not YAML, or YAML that has no place here; a malformed command line */
+    CFG_E_UNKNOWN = -4,   /* no such option, variable or key, or not one of this subcommand */
+    CFG_E_DUPLICATE = -5, /* a key twice in the file */
+    CFG_E_TYPE = -6,      /* not a value of the option's type */
+    CFG_E_RANGE = -7,     /* of the right type and out of bounds, or at odds with another option */
+};
+
+/* Subcommands, as bits: which rows their command line takes. */
+enum cfg_scope {
+    CFG_RUN = 1,
+    CFG_REPORT = 2,
+    CFG_HEALTH = 4,
+    CFG_ALL = CFG_RUN | CFG_REPORT | CFG_HEALTH,
+};
+
+/* One line without a line end. Never holds the value of a secret option. */
+struct cfg_error {
+    char text[512];
+};
+
+/* Index of an option: CFG_ID_workers is the row of `workers`. */
+enum cfg_id {
+#define CFG_OPTION(field, ...) CFG_ID_##field,
+#include "config/options.def"
+#undef CFG_OPTION
+    CFG_OPTION_COUNT
+};
+
+/* Where a value came from; the higher one wins. */
+enum cfg_origin_kind {
+    CFG_FROM_DEFAULT,
+    CFG_FROM_DATABASE_URL,
+    CFG_FROM_FILE,
+    CFG_FROM_ENVIRONMENT,
+    CFG_FROM_COMMAND_LINE,
+};
+
+struct cfg_origin {
+    enum cfg_origin_kind kind;
+    int line; /* of the file, from 1; else 0 */
+};
+
+#define CFG_MEMBER_STRING   char *
+#define CFG_MEMBER_PATH     char *
+#define CFG_MEMBER_URL      char *
+#define CFG_MEMBER_BOOL     bool
+#define CFG_MEMBER_ENUM     int
+#define CFG_MEMBER_INTEGER  int64_t
+#define CFG_MEMBER_DURATION int64_t
+#define CFG_MEMBER_BYTES    int64_t
+#define CFG_MEMBER_REAL     double
+
+/*
+ * One member a row, named and in the unit of the row. Texts are owned by the struct and never NULL
+ * after a successful load ("" is "not set"); an enum is the index into the row's choices.
+ */
+struct cfg_options {
+#define CFG_OPTION(field, name, letter, type, ...) CFG_MEMBER_##type field;
+#include "config/options.def"
+#undef CFG_OPTION
+    struct cfg_origin origins[CFG_OPTION_COUNT];
+    const char **positional; /* array owned; the texts are borrowed from cfg_input.argv */
+    size_t positional_count;
+    bool help_requested;
+};
+
+/* What a process was started with. Borrowed: must live as long as the options made from it. */
+struct cfg_input {
+    int argc;       /* of argv: arguments only, without programme name and subcommand */
+    char **argv;    /* may be NULL when argc is 0 */
+    char **envp;    /* NULL-terminated, "NAME=value"; NULL is an empty environment */
+    unsigned scope; /* one or more bits of enum cfg_scope */
+};
+
+/*
+ * Read and check everything. On CFG_OK the caller owns *out and ends it with cfg_options_fini. On
+ * any failure *out is empty (fini is allowed, not needed) and err->text tells what, and where.
+ * When -h or --help is met, reading stops there: help_requested is set, and the remaining values
+ * are defaults that nobody should start from.
+ */
+int cfg_load(const struct cfg_input *in, struct cfg_options *out, struct cfg_error *err)
+    __attribute__((warn_unused_result));
+
+/* Wipe the secrets, free what the struct owns, and leave it zeroed. A zeroed struct is allowed. */
+void cfg_options_fini(struct cfg_options *options);
+
+/*
+ * Append where the value of one option came from: "default", "DATABASE_URL", "pgsleuth.yaml:4",
+ * "PGSLEUTH_WORKERS" or "--workers".
+ */
+void cfg_origin_text(const struct cfg_options *options, enum cfg_id id, struct strbuf *out);
+
+/*
+ * Append every option with its value and origin as a YAML document that cfg_load would read,
+ * except that passwords in secret options are replaced by ***.
+ */
+void cfg_describe(const struct cfg_options *options, struct strbuf *out);
+
+/*
+ * Append `url`, a postgresql:// URL or a "key=value" connection string, with whatever may be a
+ * password replaced by ***. What cannot be told apart is hidden, not shown.
+ */
+void cfg_mask_url(const char *url, struct strbuf *out);
+
+/* Append the options section of --help for these subcommands, no line over 80 columns. */
+void cfg_help(struct strbuf *out, unsigned scope);
+
+/* Append a Markdown table of all options. */
+void cfg_reference(struct strbuf *out);
+
+#endif
