@@ -1,0 +1,157 @@
+#include "detectors/advice.h"
+
+#include "detectors/advice_parts.h"
+#include "wire/values.h"
+
+enum { SENTENCE_SQL = 160, COLUMNS_SHOWN = 24 };
+
+/* --- shared --- */
+
+static bool starts_with(struct span text, const char *start)
+{
+    size_t n = strlen(start);
+    return text.len >= n && memcmp(text.data, start, n) == 0;
+}
+
+/* Django quotes every name; SQLAlchemy only those that need it. */
+static bool looks_like_django(const struct finding *f, const struct statement *s)
+{
+    const char *framework = f->tag != NULL ? f->tag->value[SQL_TAG_FRAMEWORK] : NULL;
+    if (framework != NULL)
+        return strncmp(framework, "django", strlen("django")) == 0;
+    return s != NULL &&
+           (starts_with(s->text, "select \"") || starts_with(s->text, "select distinct \""));
+}
+
+void advice_choose(struct finding *f, const struct statement *subject)
+{
+    const struct endpoint *e = f->endpoint;
+    f->optimized_code = f->sqlalchemy;
+    if (looks_like_django(f, subject))
+        f->optimized_code = f->django;
+    else if (e->asyncpg_units * 2 > e->units)
+        f->optimized_code = f->asyncpg;
+}
+
+void advice_put_columns(struct strbuf *b, const struct statement *s, const char *prefix,
+                        const char *otherwise)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; s->columns != NULL && i < s->columns->n_columns && n < COLUMNS_SHOWN;
+         i++) {
+        struct name column = name_sql_in_python(statement_column_name(s, i), "");
+        if (column.text[0] != '\0')
+            strbuf_printf(b, "%s%s%s", n++ > 0 ? ", " : "", prefix, column.text);
+    }
+    if (n == 0)
+        strbuf_puts(b, otherwise);
+}
+
+const char *advice_array_cast(uint32_t type_oid)
+{
+    switch (type_oid) {
+    case WIRE_OID_INT8:
+        return "::bigint[]";
+    case WIRE_OID_INT4:
+        return "::int[]";
+    case WIRE_OID_INT2:
+        return "::smallint[]";
+    case WIRE_OID_UUID:
+        return "::uuid[]";
+    case WIRE_OID_TEXT:
+    case WIRE_OID_VARCHAR:
+        return "::text[]";
+    case WIRE_OID_NUMERIC:
+        return "::numeric[]";
+    default:
+        return "";
+    }
+}
+
+const char *advice_sql(struct arena *arena, const struct statement *s)
+{
+    char text[SENTENCE_SQL + 1];
+    if (s->text.len == 0)
+        return "(a statement whose text was not seen)";
+    size_t n = sql_display(s->text, text, sizeof(text));
+    if (n < SENTENCE_SQL)
+        return det_text(arena, "%s", text);
+    while (n > 0 && ((uint8_t)text[n - 1] & 0xc0) == 0x80)
+        n--; /* not within a character */
+    text[n > 0 ? n - 1 : 0] = '\0';
+    return det_text(arena, "%s ...", text);
+}
+
+/* --- SELECT * --- */
+
+void advice_select_star(struct arena *arena, struct finding *f, const struct statement *s)
+{
+    struct span table = ledger_table(s, 0);
+    struct name model = name_class(table);
+    struct name sql = name_sql_in_python(table, "your_table");
+    struct name field = name_attribute(statement_column_name(s, 0), "id");
+    f->sqlalchemy = det_text(
+        arena,
+        "from sqlalchemy import select\n"
+        "from sqlalchemy.orm import load_only\n"
+        "\n"
+        "# Name what the endpoint uses; %s stands for it here. Keep your WHERE, ORDER BY, LIMIT.\n"
+        "stmt = select(%s).options(load_only(%s.%s))  # entities\n"
+        "stmt = select(%s.%s)  # or plain rows\n",
+        field.text, model.text, model.text, field.text, model.text, field.text);
+    f->django = det_text(
+        arena,
+        "# Name what the endpoint uses; %s stands for it here. Keep your filters and slices.\n"
+        "%s.objects.only(\"%s\")  # instances\n"
+        "%s.objects.values(\"%s\")  # or plain rows\n",
+        field.text, model.text, field.text, model.text, field.text);
+    f->asyncpg = det_text(
+        arena,
+        "# Name what the endpoint uses; %s stands for it here. Keep your WHERE, ORDER BY, LIMIT.\n"
+        "rows = await conn.fetch(\"SELECT %s FROM %s WHERE ...\")\n",
+        field.text, name_sql_in_python(statement_column_name(s, 0), "id").text, sql.text);
+    advice_choose(f, s);
+}
+
+/* --- no LIMIT --- */
+
+void advice_unbounded(struct arena *arena, struct finding *f, const struct statement *s)
+{
+    struct span table = ledger_table(s, 0);
+    struct name model = name_class(table);
+    struct name rows = name_attribute(table, "rows");
+    struct strbuf b;
+    f->sqlalchemy =
+        det_text(arena,
+                 "from sqlalchemy import select\n"
+                 "\n"
+                 "# Pages that continue after the last id seen; assumes the key %s.id.\n"
+                 "# FastAPI: after: int = 0, limit: Annotated[int, Query(ge=1, le=100)] = 50\n"
+                 "stmt = select(%s).where(%s.id > after).order_by(%s.id).limit(limit)\n"
+                 "# Keep your other conditions. An export streams instead:\n"
+                 "# session.scalars(stmt.execution_options(yield_per=1000))\n",
+                 model.text, model.text, model.text, model.text);
+    f->django = det_text(
+        arena,
+        "# Pages that continue after the last id seen; assumes the key %s.id.\n"
+        "page = %s.objects.filter(id__gt=after).order_by(\"id\")[:limit]\n"
+        "# DRF: CursorPagination with page_size. An export streams: .iterator(chunk_size=2000)\n",
+        model.text, model.text);
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b,
+                  "# Pages that continue after the last id seen; assumes the key id.\n"
+                  "%s = await conn.fetch(\n"
+                  "    \"SELECT ",
+                  rows.text);
+    advice_put_columns(&b, s, "", "id");
+    strbuf_printf(&b,
+                  " FROM %s WHERE id > $1 ORDER BY id LIMIT $2\",\n"
+                  "    after,\n"
+                  "    limit,\n"
+                  ")\n"
+                  "# Keep your other conditions. An export streams: async for row in "
+                  "conn.cursor(...)\n",
+                  name_sql_in_python(table, "your_table").text);
+    f->asyncpg = det_take(arena, &b);
+    advice_choose(f, s);
+}

@@ -1,0 +1,205 @@
+#include "detectors/advice_parts.h"
+
+enum { MAX_INDEX_PARTS = 4, NAME_MAX_BYTES = 63, DJANGO_NAME_MAX = 30 };
+
+/* One part of an index, as the advisor proposes it: a column's bare name, or an expression that is
+ * SQL as it stands; with an operator class where LIKE asks for one. */
+struct index_part {
+    struct span what;
+    struct span operator_class; /* empty: the default one */
+    bool expression;
+};
+
+static bool ends_with(struct span text, const char *end)
+{
+    size_t n = strlen(end);
+    return text.len >= n && memcmp(text.data + text.len - n, end, n) == 0;
+}
+
+static struct index_part part_of(struct span text)
+{
+    struct index_part part = {.what = text, .expression = memchr(text.data, '(', text.len) != NULL};
+    size_t space = text.len;
+    while (space > 0 && text.data[space - 1] != ' ')
+        space--;
+    if (space > 0 && ends_with(text, "_pattern_ops")) {
+        part.operator_class = span_skip(text, space);
+        part.what = span_head(text, space - 1);
+    }
+    return part;
+}
+
+/* Length of the first part: up to a comma outside parentheses. */
+static size_t part_len(struct span list)
+{
+    int depth = 0;
+    size_t i = 0;
+    for (; i < list.len && (list.data[i] != ',' || depth > 0); i++)
+        depth += list.data[i] == '(' ? 1 : list.data[i] == ')' ? -1 : 0;
+    return i;
+}
+
+static unsigned split(struct span list, struct index_part out[MAX_INDEX_PARTS])
+{
+    unsigned n = 0;
+    while (list.len > 0 && n < MAX_INDEX_PARTS) {
+        size_t len = part_len(list);
+        struct span one = span_head(list, len);
+        while (one.len > 0 && one.data[0] == ' ')
+            one = span_skip(one, 1);
+        if (one.len > 0)
+            out[n++] = part_of(one);
+        list = span_skip(list, len + 1);
+    }
+    return n;
+}
+
+/* Letters, lowered, digits and underscores of a text; what lies between them becomes one
+ * underscore. */
+static void put_word(struct strbuf *b, struct span text)
+{
+    bool gap = true;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (uint8_t)(c - 'A' + 'a');
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+        if (word && gap)
+            strbuf_putc(b, '_');
+        if (word)
+            strbuf_putc(b, (char)c);
+        gap = !word;
+    }
+}
+
+/* "ix_orders_customer_email", within PostgreSQL's limit; a plain one for names that are none. */
+static struct name index_name(struct span table, const struct index_part *parts, unsigned n)
+{
+    struct strbuf b;
+    struct name out = {.text = "ix_pgsleuth"};
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_puts(&b, "ix");
+    put_word(&b, table);
+    for (unsigned i = 0; i < n; i++)
+        put_word(&b, parts[i].what);
+    struct name checked;
+    if (!b.failed && name_sql(span_head(strbuf_span(&b), NAME_MAX_BYTES), &checked) &&
+        checked.text[0] != '"')
+        out = checked;
+    strbuf_fini(&b);
+    return out;
+}
+
+static bool put_sql_part(struct strbuf *b, const struct index_part *part)
+{
+    struct name column;
+    if (part->expression)
+        strbuf_add_span(b, part->what);
+    else if (name_sql(part->what, &column))
+        strbuf_puts(b, column.text);
+    else
+        return false;
+    if (part->operator_class.len > 0)
+        strbuf_putc(b, ' ');
+    strbuf_add_span(b, part->operator_class);
+    return true;
+}
+
+/* CREATE INDEX for people to run; NULL when a name cannot be written down. */
+static const char *index_ddl(struct arena *arena, const struct advice_index *index,
+                             const struct name *name, const struct index_part *parts, unsigned n)
+{
+    struct name table;
+    struct name schema;
+    struct strbuf b;
+    bool ok = name_sql(index->table, &table);
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b, "CREATE INDEX CONCURRENTLY %s ON ", name->text);
+    if (index->schema.len > 0) {
+        ok &= name_sql(index->schema, &schema);
+        strbuf_printf(&b, "%s.", schema.text);
+    }
+    strbuf_printf(&b, "%s (", table.text);
+    for (unsigned i = 0; i < n; i++) {
+        strbuf_puts(&b, i > 0 ? ", " : "");
+        ok &= put_sql_part(&b, &parts[i]);
+    }
+    strbuf_puts(&b, ");");
+    const char *out = det_take(arena, &b);
+    return ok ? out : NULL;
+}
+
+static void put_fields(struct strbuf *b, const struct index_part *parts, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        strbuf_printf(b, "%s\"%s\"", i > 0 ? ", " : "",
+                      name_attribute(parts[i].what, "column").text);
+}
+
+/* Plain columns alone: an expression or an operator class has no short form in the ORMs. */
+static bool is_plain(const struct index_part *parts, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (parts[i].expression || parts[i].operator_class.len > 0)
+            return false;
+    }
+    return true;
+}
+
+static void index_in_orm(struct arena *arena, struct finding *f, struct span table,
+                         const struct name *name, const struct index_part *parts, unsigned n)
+{
+    struct strbuf b;
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b,
+                  "from sqlalchemy import Index\n\n"
+                  "# In %s, for the migration: op.create_index(..., postgresql_concurrently=True)\n"
+                  "__table_args__ = (Index(\"%s\", ",
+                  name_class(table).text, name->text);
+    put_fields(&b, parts, n);
+    strbuf_puts(&b, "),)\n");
+    f->sqlalchemy = det_take(arena, &b);
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b,
+                  "# In %s, for the migration: AddIndexConcurrently with atomic = False\n"
+                  "class Meta:\n    indexes = [models.Index(fields=[",
+                  name_class(table).text);
+    put_fields(&b, parts, n);
+    strbuf_printf(&b, "], name=\"%.*s\")]\n", DJANGO_NAME_MAX, name->text);
+    f->django = det_take(arena, &b);
+}
+
+/* A note of the advisor, as a comment of one line. */
+static const char *note_comment(struct arena *arena, struct span note)
+{
+    struct strbuf b;
+    if (note.len == 0)
+        return "";
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_puts(&b, "-- ");
+    for (size_t i = 0; i < note.len; i++)
+        strbuf_putc(&b, note.data[i] < ' ' || note.data[i] == 0x7f ? ' ' : (char)note.data[i]);
+    strbuf_putc(&b, '\n');
+    const char *out = det_take(arena, &b);
+    return out != NULL ? out : "";
+}
+
+void advice_missing_index(struct arena *arena, struct finding *f, const struct advice_index *index)
+{
+    struct index_part parts[MAX_INDEX_PARTS];
+    unsigned n = split(index->columns, parts);
+    const char *note = note_comment(arena, index->note);
+    if (n == 0) {
+        f->optimized_code = det_text(
+            arena, "%s-- Write the filter so that an index serves it, or index its expression.\n",
+            note);
+        return;
+    }
+    struct name name = index_name(index->table, parts, n);
+    f->plan_ddl = index_ddl(arena, index, &name, parts, n);
+    f->asyncpg = f->plan_ddl;
+    if (is_plain(parts, n))
+        index_in_orm(arena, f, index->table, &name, parts, n);
+    const char *code = f->plan_ddl != NULL ? f->plan_ddl : f->sqlalchemy;
+    f->optimized_code = code != NULL ? det_text(arena, "%s%s\n", note, code) : note;
+}

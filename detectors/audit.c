@@ -1,0 +1,269 @@
+#include "detectors/audit.h"
+
+#include "detectors/audit_parts.h"
+#include "detectors/chatter.h"
+
+#include <stdlib.h>
+
+/* 40,000 usages of two histograms are most of it. */
+#define ARENA_BYTES ((size_t)768 * 1024 * 1024)
+
+static void close_unit(void *arg, struct unit *u);
+
+static void init_detectors(struct audit *a)
+{
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->init != NULL)
+            a->states[i] = det_detectors[i]->init(&a->arena);
+    }
+}
+
+struct audit *audit_new(const struct det_settings *settings)
+{
+    struct audit *a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return NULL;
+    a->settings = *settings;
+    arena_init(&a->arena, ARENA_BYTES);
+    catalogue_init(&a->catalogue, &a->arena, AUDIT_MAX_STATEMENTS);
+    map64_init(&a->tags, AUDIT_MAX_TAGS);
+    sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, a);
+    a->ledger = &a->ledger_storage;
+    ledger_init(a->ledger, &a->arena);
+    init_detectors(a);
+    return a;
+}
+
+void audit_free(struct audit *a)
+{
+    if (a == NULL)
+        return;
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->fini != NULL)
+            det_detectors[i]->fini(a->states[i]);
+    }
+    sessions_fini(&a->sessions);
+    ledger_fini(a->ledger);
+    map64_fini(&a->tags);
+    catalogue_fini(&a->catalogue);
+    arena_fini(&a->arena);
+    free(a);
+}
+
+/* --- units --- */
+
+static void close_unit(void *arg, struct unit *u)
+{
+    struct audit *a = arg;
+    u->serial = ++a->next_serial;
+    a->units++;
+    a->tagged_units += u->tag != NULL;
+    a->cut_units += u->overflow.statements > 0;
+    a->statements += unit_statements(u);
+    a->bytes += unit_bytes(u);
+    if (ledger_add(a->ledger, u) == NULL)
+        return;
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        bool ready = det_detectors[i]->init == NULL || a->states[i] != NULL;
+        if (det_detectors[i]->on_unit_end != NULL && ready)
+            det_detectors[i]->on_unit_end(a->states[i], a, u);
+    }
+}
+
+/* --- records --- */
+
+static void add_tag(struct audit *a, const struct record_tag *r)
+{
+    if (r->id == 0 || map64_get(&a->tags, r->id) != NULL)
+        return;
+    struct tag *tag = arena_alloc(&a->arena, sizeof(*tag));
+    if (tag == NULL)
+        return;
+    tag->id = r->id;
+    size_t at = 0;
+    for (int k = 0; k < SQL_TAG_COUNT; k++) {
+        if (r->len[k] > 0)
+            tag->value[k] = arena_text(&a->arena, record_tail(&r->h, sizeof(*r), at, r->len[k]));
+        at += r->len[k];
+    }
+    if (map64_put(&a->tags, r->id, tag) != MAP64_OK)
+        a->lost_tags++; /* what comes with it counts as untagged */
+}
+
+static void add_exchange(struct audit *a, const struct record_exchange *r)
+{
+    struct statement *s = catalogue_get(&a->catalogue, r->id);
+    if (s->text.len == 0 && s->serial != 0 && r->verb < SQL_VERB_COUNT)
+        s->verb = (enum sql_verb)r->verb;
+    s->calls++;
+    s->rows += r->rows;
+    s->errors += (r->exchange_flags & EXCHANGE_ERROR) != 0;
+    s->time_us += r->total_us;
+    if (r->total_us > s->max_us)
+        s->max_us = r->total_us;
+    int64_t end_us = r->start_us + (int64_t)r->total_us;
+    if (end_us > a->last_us)
+        a->last_us = end_us;
+    sessions_exchange(&a->sessions, r, s, r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL);
+}
+
+static void start_run(struct audit *a, const struct record_run_start *r)
+{
+    struct span version =
+        span_head(record_tail(&r->h, sizeof(*r), 0, r->version_len), AUDIT_VERSION_MAX - 1);
+    if (version.len > 0)
+        memcpy(a->version, version.data, version.len);
+    a->version[version.len] = '\0';
+    a->wall_us = r->wall_us;
+    a->explain = r->explain_state <= RECORD_EXPLAIN_ON ? (enum record_explain_state)r->explain_state
+                                                       : RECORD_EXPLAIN_OFF;
+}
+
+static void add_plan(struct audit *a, const struct record_plan *r)
+{
+    if (r->status == PLAN_OK)
+        a->explained++;
+    else
+        a->explain_failed++;
+    catalogue_add_plan(&a->catalogue, r);
+}
+
+static void end_session(struct audit *a, const struct record_session_end *r)
+{
+    if (r->time_us > a->last_us)
+        a->last_us = r->time_us;
+    sessions_end(&a->sessions, r->session, r->time_us);
+}
+
+static void add_opaque(struct audit *a, const struct record_session_opaque *r)
+{
+    if (r->reason < AUDIT_OPAQUE_REASONS)
+        a->opaque[r->reason]++;
+}
+
+static void end_run(struct audit *a, const struct record_run_end *r)
+{
+    a->end = *r;
+    if (r->time_us > a->last_us)
+        a->last_us = r->time_us;
+}
+
+void audit_record(struct audit *a, const struct record_header *record)
+{
+    const void *r = record;
+    switch ((enum record_type)record->type) {
+    case RECORD_RUN_START:
+        start_run(a, r);
+        break;
+    case RECORD_SESSION_START:
+        sessions_start(&a->sessions, r);
+        break;
+    case RECORD_SESSION_END:
+        end_session(a, r);
+        break;
+    case RECORD_SESSION_OPAQUE:
+        add_opaque(a, r);
+        break;
+    case RECORD_STATEMENT:
+        catalogue_add_statement(&a->catalogue, r);
+        break;
+    case RECORD_TAG:
+        add_tag(a, r);
+        break;
+    case RECORD_COLUMNS:
+        catalogue_add_columns(&a->catalogue, r);
+        break;
+    case RECORD_EXCHANGE:
+        add_exchange(a, r);
+        break;
+    case RECORD_SAMPLE:
+        catalogue_add_sample(&a->catalogue, r);
+        break;
+    case RECORD_FACTS:
+        catalogue_add_facts(&a->catalogue, r);
+        break;
+    case RECORD_PLAN:
+        add_plan(a, r);
+        break;
+    case RECORD_RUN_END:
+        end_run(a, r);
+        break;
+    case RECORD_NONE:
+    case RECORD_TYPE_COUNT:
+        break;
+    }
+}
+
+void audit_finish(struct audit *a)
+{
+    sessions_finish(&a->sessions);
+}
+
+/* --- plans --- */
+
+/* One SELECT of the application's tables, without locks; anything else is no EXPLAIN's business. */
+static bool may_explain(const struct statement *s)
+{
+    return s->facts != NULL && s->facts->status == FACTS_OK && s->chatter == NULL &&
+           statement_verb(s) == SQL_VERB_SELECT && !statement_has(s, FACT_ONLY_CATALOG) &&
+           !statement_has(s, FACT_NO_FROM) && !statement_has(s, FACT_FOR_UPDATE) &&
+           !statement_has(s, FACT_SKIP_LOCKED) && (s->scan_flags & SQL_SCAN_TRUNCATED) == 0;
+}
+
+static bool has_sample(const struct statement *s)
+{
+    bool needs_params =
+        s->kinds.len > 0 && memchr(s->kinds.data, SQL_HOLE_PARAM, s->kinds.len) != NULL;
+    return s->sample_text.len > 0 && (!needs_params || s->sample_n_params > 0);
+}
+
+static bool is_costly(const struct statement *s, const struct det_settings *set)
+{
+    const double single_ms = 50;
+    if (s->calls == 0)
+        return false;
+    double total_ms = (double)s->time_us / 1000;
+    return s->child_of_n_plus_one || total_ms >= set->explain_min_total_ms ||
+           total_ms / (double)s->calls >= set->explain_min_mean_ms ||
+           (double)s->max_us / 1000 >= single_ms;
+}
+
+static bool costs_more(const struct statement *a, const struct statement *b)
+{
+    return b == NULL || a->time_us > b->time_us ||
+           (a->time_us == b->time_us && a->serial < b->serial);
+}
+
+const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us)
+{
+    struct statement *best = NULL;
+    struct statement *s;
+    size_t at = 0;
+    while ((s = map64_next(&a->catalogue.by_id, &at, NULL)) != NULL) {
+        bool due = s->explain_after_us == 0 || now_us >= s->explain_after_us;
+        if (due && is_costly(s, &a->settings) && may_explain(s) && has_sample(s) &&
+            costs_more(s, best))
+            best = s;
+    }
+    if (best != NULL)
+        best->explain_after_us = now_us + a->settings.explain_recheck_s * 1000000;
+    return best;
+}
+
+/* --- reading --- */
+
+const struct det_settings *audit_settings(const struct audit *a)
+{
+    return &a->settings;
+}
+
+const struct endpoint *audit_endpoints(const struct audit *a)
+{
+    return a->ledger->first;
+}
+
+const struct usage *audit_usage(const struct audit *a, const struct endpoint *e,
+                                const struct statement *s)
+{
+    return ledger_usage(a->ledger, e, s);
+}

@@ -1,0 +1,49 @@
+/*
+ * The audit: records in, a ledger kept, results out. One thread owns it.
+ *
+ * audit_record() takes every record in the order in which it is written to a capture, so that
+ * feeding the capture later gives the same ledger. Units of work close by what the records say,
+ * never by a clock.
+ */
+#ifndef PGSLEUTH_DETECTORS_AUDIT_H
+#define PGSLEUTH_DETECTORS_AUDIT_H
+
+#include "detectors/detector.h"
+
+struct audit;
+
+/* Caps of everything that traffic could grow. */
+enum {
+    AUDIT_MAX_STATEMENTS = 20000,
+    AUDIT_MAX_ENDPOINTS = 2000,
+    AUDIT_MAX_USAGES = 20000,
+    AUDIT_MAX_SESSIONS = 100000,
+    AUDIT_MAX_TAGS = 20000,
+    AUDIT_MAX_UNIT_EXCHANGES = 20000,
+};
+
+/* NULL when there is no memory. Settings are copied. */
+struct audit *audit_new(const struct det_settings *settings);
+void audit_free(struct audit *a);
+
+/* Take in one record. Its memory is the caller's and not kept. */
+void audit_record(struct audit *a, const struct record_header *record);
+
+/* Close every open unit: the end of the run or of the capture. */
+void audit_finish(struct audit *a);
+
+/* A statement that deserves a plan now: costly or the child of an N+1, a SELECT with a sample, not
+ * explained within explain_recheck_s; the costliest one. Marks it as asked. NULL when there is
+ * none. */
+const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us);
+
+const struct det_settings *audit_settings(const struct audit *a);
+
+/* First endpoint; follow `next`. */
+const struct endpoint *audit_endpoints(const struct audit *a);
+
+/* The usage of a statement at an endpoint, or NULL. */
+const struct usage *audit_usage(const struct audit *a, const struct endpoint *e,
+                                const struct statement *s);
+
+#endif

@@ -1,0 +1,38 @@
+/* What an audit is made of: for audit.c and result.c alone. */
+#ifndef PGSLEUTH_DETECTORS_AUDIT_PARTS_H
+#define PGSLEUTH_DETECTORS_AUDIT_PARTS_H
+
+#include "detectors/audit.h"
+#include "detectors/ledger.h"
+#include "detectors/sessions.h"
+
+enum { AUDIT_OPAQUE_REASONS = 32, AUDIT_VERSION_MAX = 64 };
+
+struct audit {
+    struct det_settings settings;
+    struct arena arena; /* statements, endpoints, tags, evidence: all that lives as long as this */
+    struct catalogue catalogue;
+    struct map64 tags;
+    struct sessions sessions;
+    struct ledger *ledger;
+    void *states[DETECTOR_COUNT];
+    struct ledger ledger_storage;
+
+    char version[AUDIT_VERSION_MAX];
+    enum record_explain_state explain;
+    int64_t wall_us; /* at time 0 of the records */
+    int64_t last_us;
+    uint64_t next_serial;
+    uint64_t units;
+    uint64_t tagged_units;
+    uint64_t cut_units; /* at their cap */
+    uint64_t statements;
+    uint64_t bytes;
+    uint64_t lost_tags;
+    uint64_t explained;
+    uint64_t explain_failed;
+    uint64_t opaque[AUDIT_OPAQUE_REASONS];
+    struct record_run_end end; /* zeroes until it came */
+};
+
+#endif

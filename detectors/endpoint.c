@@ -1,0 +1,320 @@
+#include "detectors/audit.h"
+#include "detectors/ledger.h"
+#include "wire/values.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+void ledger_init(struct ledger *l, struct arena *arena)
+{
+    *l = (struct ledger){.arena = arena};
+    l->end = &l->first;
+    map64_init(&l->endpoints, AUDIT_MAX_ENDPOINTS);
+    map64_init(&l->usages, AUDIT_MAX_USAGES);
+}
+
+void ledger_fini(struct ledger *l)
+{
+    map64_fini(&l->endpoints);
+    map64_fini(&l->usages);
+}
+
+/* --- which endpoint --- */
+
+static const char *value_of(const struct tag *tag, enum sql_tag_key key)
+{
+    const char *value = tag != NULL ? tag->value[key] : NULL;
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static bool names_endpoint(const struct tag *tag)
+{
+    return value_of(tag, SQL_TAG_ROUTE) != NULL || value_of(tag, SQL_TAG_CONTROLLER) != NULL ||
+           value_of(tag, SQL_TAG_ACTION) != NULL;
+}
+
+static uint64_t add_text(uint64_t hash, const char *text)
+{
+    return wire_hash_combine(hash, text != NULL ? wire_value_hash_text(span_of_text(text)) : 0);
+}
+
+/* A route says it all; without one it is controller and action. */
+static uint64_t tag_key(const struct tag *tag)
+{
+    if (value_of(tag, SQL_TAG_ROUTE) != NULL)
+        return add_text(add_text(1, value_of(tag, SQL_TAG_METHOD)), value_of(tag, SQL_TAG_ROUTE));
+    return add_text(add_text(2, value_of(tag, SQL_TAG_CONTROLLER)), value_of(tag, SQL_TAG_ACTION));
+}
+
+static const char *joined(struct ledger *l, const char *a, const char *between, const char *b)
+{
+    char text[2 * (SQL_TAG_VALUE_MAX + 1) + 2];
+    int n = snprintf(text, sizeof(text), "%s%s%s", a != NULL ? a : "",
+                     a != NULL && b != NULL ? between : "", b != NULL ? b : "");
+    return n > 0 ? arena_text(l->arena, span_of_text(text)) : NULL;
+}
+
+static void name_by_tag(struct ledger *l, struct endpoint *e, const struct tag *tag)
+{
+    const char *route = value_of(tag, SQL_TAG_ROUTE);
+    const char *method = value_of(tag, SQL_TAG_METHOD);
+    e->attribution = ATTRIBUTION_TAG;
+    e->method = method;
+    e->route = route;
+    e->name = route != NULL ? joined(l, method, " ", route)
+                            : joined(l, value_of(tag, SQL_TAG_CONTROLLER), "#",
+                                     value_of(tag, SQL_TAG_ACTION));
+}
+
+static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struct unit *u)
+{
+    if (l->endpoints.count >= AUDIT_MAX_ENDPOINTS)
+        return NULL;
+    struct endpoint *e = arena_alloc(l->arena, sizeof(*e));
+    if (e == NULL || map64_put(&l->endpoints, key, e) != MAP64_OK)
+        return NULL;
+    e->key = key;
+    e->usages_end = &e->usages;
+    e->confidence = UNIT_EXACT;
+    e->anchor = u->exchanges[0].statement;
+    e->first_us = u->start_us;
+    if (names_endpoint(u->tag))
+        name_by_tag(l, e, u->tag);
+    if (e->name == NULL)
+        e->name = "";
+    *l->end = e;
+    l->end = &e->next;
+    return e;
+}
+
+/* --- counting --- */
+
+static uint64_t usage_key(const struct endpoint *e, const struct statement *s)
+{
+    return wire_hash_combine(e->key, wire_hash_combine(s->id.hi, s->id.lo));
+}
+
+struct usage *ledger_usage(const struct ledger *l, const struct endpoint *e,
+                           const struct statement *s)
+{
+    return map64_get(&l->usages, usage_key(e, s));
+}
+
+static struct usage *usage_of(struct ledger *l, struct endpoint *e, const struct unit_exchange *x)
+{
+    uint64_t key = usage_key(e, x->statement);
+    struct usage *u = map64_get(&l->usages, key);
+    if (u != NULL || l->usages.count >= AUDIT_MAX_USAGES)
+        return u;
+    u = arena_alloc(l->arena, sizeof(*u));
+    if (u == NULL || map64_put(&l->usages, key, u) != MAP64_OK)
+        return NULL;
+    u->endpoint = e;
+    u->statement = x->statement;
+    u->tag = x->tag;
+    *e->usages_end = u;
+    e->usages_end = &u->next;
+    return u;
+}
+
+static void count_exchange(struct usage *u, const struct unit_exchange *x, uint64_t serial)
+{
+    if (u->last_unit != serial) {
+        u->last_unit = serial;
+        u->units++;
+    }
+    u->calls++;
+    u->errors += (x->flags & EXCHANGE_ERROR) != 0;
+    u->limited += x->max_rows != 0;
+    u->suspended += (x->flags & EXCHANGE_SUSPENDED) != 0;
+    histogram_add(&u->time_us, x->total_us);
+    if ((x->flags & EXCHANGE_ERROR) != 0)
+        return; /* what a failed statement returned is no evidence */
+    u->rows += x->rows;
+    u->bytes += x->bytes;
+    if (x->rows > u->max_rows)
+        u->max_rows = x->rows;
+    if (x->bytes > u->max_bytes)
+        u->max_bytes = x->bytes;
+    histogram_add(&u->rows_each, x->rows);
+}
+
+static void count_unit(struct endpoint *e, const struct unit *u)
+{
+    uint64_t wall_us = (uint64_t)(u->end_us - u->start_us);
+    e->units++;
+    e->statements += unit_statements(u);
+    e->chatter += u->chatter;
+    e->errors += u->errors;
+    e->new_connections += u->new_connections;
+    e->asyncpg_units += u->asyncpg;
+    e->wall_us += wall_us;
+    e->db_us += u->db_us;
+    histogram_add(&e->wall_us_each, wall_us);
+    histogram_add(&e->db_us_each, u->db_us);
+    histogram_add(&e->statements_each, unit_statements(u));
+    histogram_add(&e->rows_each, unit_rows(u));
+    histogram_add(&e->bytes_each, unit_bytes(u));
+    if (u->confidence < e->confidence)
+        e->confidence = u->confidence;
+    if (u->start_us < e->first_us)
+        e->first_us = u->start_us;
+    if (u->end_us > e->last_us)
+        e->last_us = u->end_us;
+}
+
+struct endpoint *ledger_add(struct ledger *l, struct unit *u)
+{
+    uint64_t key = names_endpoint(u->tag)
+                       ? tag_key(u->tag)
+                       : wire_hash_combine(3, unit_signature(u->exchanges, u->n));
+    struct endpoint *e = map64_get(&l->endpoints, key);
+    if (e == NULL)
+        e = new_endpoint(l, key, u);
+    u->endpoint = e;
+    if (e == NULL) {
+        l->overflowed++;
+        return NULL;
+    }
+    count_unit(e, u);
+    for (size_t i = 0; i < u->n; i++) {
+        struct usage *usage = usage_of(l, e, &u->exchanges[i]);
+        if (usage != NULL)
+            count_exchange(usage, &u->exchanges[i], u->serial);
+    }
+    return e;
+}
+
+/* --- names of endpoints without a tag --- */
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ';
+}
+
+/* The next word of a masked text; quoted identifiers and punctuation are in it. */
+static struct span next_word(struct span *text)
+{
+    while (text->len > 0 && is_space(text->data[0]))
+        *text = span_skip(*text, 1);
+    size_t n = 0;
+    bool quoted = false;
+    while (n < text->len && (quoted || !is_space(text->data[n]))) {
+        quoted ^= text->data[n] == '"';
+        n++;
+    }
+    struct span word = span_head(*text, n);
+    *text = span_skip(*text, n);
+    return word;
+}
+
+static bool leads_to_table(struct span word)
+{
+    return span_is(word, "from") || span_is(word, "join") || span_is(word, "into") ||
+           span_is(word, "update");
+}
+
+/* "orders," is orders, "shop.orders" is orders, "(select" is no table. */
+static struct span bare_table(struct span word)
+{
+    size_t begin = 0;
+    size_t n = 0;
+    bool quoted = false;
+    for (; n < word.len; n++) {
+        uint8_t c = word.data[n];
+        quoted ^= c == '"';
+        if (quoted || isalnum(c) || c == '_' || c == '$' || c >= 0x80 || c == '"')
+            continue;
+        if (c != '.')
+            break;
+        begin = n + 1;
+    }
+    struct span name = span_of(word.data + begin, n - begin);
+    if (name.len >= 2 && name.data[0] == '"' && name.data[name.len - 1] == '"')
+        name = span_of(name.data + 1, name.len - 2);
+    return name;
+}
+
+static struct span scan_for_table(struct span text, unsigned i)
+{
+    while (text.len > 0) {
+        if (!leads_to_table(next_word(&text)))
+            continue;
+        struct span table = bare_table(next_word(&text));
+        if (table.len > 0 && !span_is(table, "only") && i-- == 0)
+            return table;
+    }
+    return span_of(NULL, 0);
+}
+
+struct span ledger_table(const struct statement *s, unsigned i)
+{
+    if (s->facts == NULL || s->facts->status != FACTS_OK)
+        return scan_for_table(s->text, i);
+    struct span table = statement_table(s, i);
+    for (size_t k = table.len; k > 0; k--) {
+        if (table.data[k - 1] == '.')
+            return span_skip(table, k);
+    }
+    return table;
+}
+
+enum { NAME_TABLES = 4 };
+
+/* The first few different tables of an endpoint, in order of their statements. */
+static unsigned main_tables(const struct endpoint *e, struct span out[NAME_TABLES])
+{
+    unsigned n = 0;
+    for (const struct usage *u = e->usages; u != NULL && n < NAME_TABLES; u = u->next) {
+        struct span table = ledger_table(u->statement, 0);
+        bool known = table.len == 0;
+        for (unsigned k = 0; k < n; k++)
+            known |= span_equal(out[k], table);
+        if (!known)
+            out[n++] = table;
+    }
+    return n;
+}
+
+static size_t add_part(char *out, size_t at, const char *between, struct span part)
+{
+    size_t gap = strlen(between);
+    if (at + gap + part.len >= LEDGER_NAME_MAX)
+        return at;
+    for (size_t i = 0; i < gap; i++)
+        out[at + i] = between[i];
+    if (part.len > 0)
+        memcpy(out + at + gap, part.data, part.len);
+    return at + gap + part.len;
+}
+
+static void name_by_signature(struct endpoint *e, char out[LEDGER_NAME_MAX])
+{
+    struct span tables[NAME_TABLES];
+    unsigned n = main_tables(e, tables);
+    const char *verb = sql_verb_name(e->anchor->verb);
+    size_t at = 0;
+    for (; verb[at] != '\0' && at < LEDGER_NAME_MAX / 4; at++)
+        out[at] = (char)tolower((unsigned char)verb[at]);
+    struct span anchor = ledger_table(e->anchor, 0);
+    if (anchor.len > 0)
+        at = add_part(out, at, " ", anchor);
+    for (unsigned i = 0; i < n; i++)
+        at = add_part(out, at, i == 0 ? " -> " : ", ", tables[i]);
+    out[at] = '\0';
+}
+
+void ledger_name(struct ledger *l)
+{
+    for (struct endpoint *e = l->first; e != NULL; e = e->next) {
+        if (e->attribution != ATTRIBUTION_SIGNATURE)
+            continue;
+        char name[LEDGER_NAME_MAX];
+        name_by_signature(e, name);
+        if (strcmp(name, e->name) == 0)
+            continue;
+        const char *kept = arena_text(l->arena, span_of_text(name));
+        if (kept != NULL)
+            e->name = kept; /* changes once or twice in its life: when the grammar has told */
+    }
+}

@@ -1,0 +1,82 @@
+/*
+ * The ledger: what each endpoint did, in counters and histograms, never in a list that grows with
+ * traffic.
+ *
+ * An endpoint is a method and route read from a tag, or a controller and action, or, without any
+ * tag, the signature of its unit of work: the sequence of its statements, named by its first
+ * statement and main tables. Each (endpoint, statement) pair has one `struct usage`.
+ */
+#ifndef PGSLEUTH_DETECTORS_ENDPOINT_H
+#define PGSLEUTH_DETECTORS_ENDPOINT_H
+
+#include "common/histogram.h"
+#include "detectors/statement.h"
+
+/* A tag as its RECORD_TAG told; values are NUL-terminated or NULL. */
+struct tag {
+    uint64_t id;
+    const char *value[SQL_TAG_COUNT];
+};
+
+/* How units of this endpoint were told apart, best last. */
+enum unit_confidence {
+    UNIT_BY_GAP,
+    UNIT_BY_TRANSACTION,
+    UNIT_BY_MARKER,
+    UNIT_BY_CONNECTION,
+    UNIT_EXACT,
+    UNIT_CONFIDENCES
+};
+
+/* How the endpoint got its name. */
+enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_TAG };
+
+struct usage {
+    struct endpoint *endpoint;
+    struct statement *statement;
+    const struct tag *tag; /* of the first exchange: its call site; NULL when untagged */
+    struct usage *next;    /* of the endpoint, in order of first sight */
+    uint64_t units;        /* in which it occurred */
+    uint64_t calls;
+    uint64_t rows;
+    uint64_t bytes;
+    uint64_t max_rows; /* of one execution */
+    uint64_t max_bytes;
+    uint64_t limited; /* executions with a row limit in Execute */
+    uint64_t suspended;
+    uint64_t errors;
+    uint64_t last_unit; /* serial of the unit counted last */
+    struct histogram time_us;
+    struct histogram rows_each;
+};
+
+struct endpoint {
+    uint64_t key;
+    enum attribution attribution;
+    enum unit_confidence confidence; /* the least of its units */
+    const char *method;              /* NULL without a tag */
+    const char *route;               /* NULL without a tag */
+    const char *name; /* "GET /users", "users#index"; for signatures made when the report is */
+    struct statement *anchor; /* first data statement of the first unit */
+    struct usage *usages;
+    struct usage **usages_end;
+    struct endpoint *next; /* in order of first sight */
+    uint64_t units;
+    uint64_t statements; /* data statements: driver chatter left out */
+    uint64_t chatter;
+    uint64_t errors;
+    uint64_t new_connections;
+    uint64_t asyncpg_units; /* whose connection belongs to an asyncpg pool */
+    uint64_t removable;     /* statements that findings would take away */
+    uint64_t wall_us;       /* sums */
+    uint64_t db_us;
+    struct histogram wall_us_each; /* first request byte of the unit to its last reply byte */
+    struct histogram db_us_each;
+    struct histogram statements_each;
+    struct histogram rows_each;
+    struct histogram bytes_each;
+    int64_t first_us;
+    int64_t last_us;
+};
+
+#endif

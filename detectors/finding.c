@@ -1,0 +1,65 @@
+#include "detectors/finding.h"
+
+#include "detectors/detector.h"
+#include "wire/values.h"
+
+const char *severity_name(enum severity s)
+{
+    static const char *const names[SEVERITIES] = {"low", "medium", "high", "critical"};
+    return s < SEVERITIES ? names[s] : "";
+}
+
+const char *confidence_basis_name(enum confidence_basis b)
+{
+    switch (b) {
+    case BASIS_VALUE_LINEAGE:
+        return "value_lineage";
+    case BASIS_ROW_MATCH:
+        return "row_match";
+    case BASIS_REPETITION:
+        return "repetition";
+    case BASIS_PLAN:
+        return "plan";
+    case BASIS_MEASURED:
+        return "measured";
+    }
+    return "";
+}
+
+static bool make_room(struct findings *f)
+{
+    if (f->count < f->size)
+        return true;
+    size_t size = f->size > 0 ? f->size * 2 : 32;
+    struct finding **items = arena_alloc(f->arena, size * sizeof(struct finding *));
+    if (items == NULL)
+        return false;
+    if (f->count > 0)
+        memcpy(items, f->items, f->count * sizeof(struct finding *));
+    f->items = items;
+    f->size = size;
+    return true;
+}
+
+struct finding *findings_add(struct findings *f, const struct detector *d, const struct endpoint *e,
+                             const struct statement *subject)
+{
+    struct finding *out = make_room(f) ? arena_alloc(f->arena, sizeof(*out)) : NULL;
+    if (out == NULL) {
+        f->lost++;
+        return NULL;
+    }
+    uint64_t rule = wire_value_hash_text(span_of_text(d->id));
+    uint64_t statement = wire_hash_combine(subject->id.hi, subject->id.lo);
+    *out = (struct finding){
+        .detector = d,
+        .endpoint = e,
+        .fingerprint = wire_hash_combine(wire_hash_combine(rule, e->key), statement),
+        .requests = e->units,
+        .wasted_ms_p95 = -1,
+        .before_ms = -1,
+        .after_ms = -1,
+    };
+    f->items[f->count++] = out;
+    return out;
+}

@@ -1,0 +1,84 @@
+/*
+ * A finding: one fault, of one rule, at one endpoint, with its evidence and its cure in words and
+ * code.
+ *
+ * Findings are made afresh from the ledger for each report and live in that report's arena.
+ */
+#ifndef PGSLEUTH_DETECTORS_FINDING_H
+#define PGSLEUTH_DETECTORS_FINDING_H
+
+#include "detectors/endpoint.h"
+
+struct detector;
+
+enum severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL, SEVERITIES };
+
+/* "low" ... "critical". Static storage. */
+const char *severity_name(enum severity s);
+
+enum confidence_basis {
+    BASIS_VALUE_LINEAGE,
+    BASIS_ROW_MATCH,
+    BASIS_REPETITION,
+    BASIS_PLAN,
+    BASIS_MEASURED
+};
+
+/* "value_lineage" ... as in the report's schema. Static storage. */
+const char *confidence_basis_name(enum confidence_basis b);
+
+enum { FINDING_MAX_STATEMENTS = 4 };
+
+/* Statement lines of the evidence; `role` says which one it is ("parent", "repeated", ...). */
+struct finding_statement {
+    const char *role;
+    const struct statement *statement;
+    const struct usage *usage; /* its numbers at this endpoint; NULL when it has none there */
+};
+
+struct finding {
+    const struct detector *detector;
+    const struct endpoint *endpoint;
+    const struct tag *tag; /* call site, or NULL */
+    enum severity severity;
+    double confidence; /* 0..1 */
+    enum confidence_basis basis;
+    uint64_t fingerprint; /* of rule, endpoint, statement: stable over runs */
+
+    const char *issue;
+    const char *impact;         /* quotes measured numbers */
+    const char *optimized_code; /* in the stack seen, else SQLAlchemy */
+    const char *sqlalchemy;     /* variants; NULL when there is none */
+    const char *django;
+    const char *asyncpg;
+    const char *expected_improvement; /* NULL when nothing honest can be said */
+    const char *recommendation;       /* one line, or NULL */
+
+    /* evidence */
+    uint64_t requests_seen; /* units with the fault */
+    uint64_t requests;      /* units of the endpoint */
+    struct {
+        uint64_t min, p50, p95, max;
+    } occurrences;
+    double time_share;        /* of the endpoint's database time, 0..1 */
+    double wasted_ms_p95;     /* measured; negative when not known */
+    double round_trips_saved; /* a unit, p50 */
+    uint64_t removable;       /* statements over the run that the cure takes away */
+    double saved_ms;          /* database time over the run that it takes away, measured */
+    struct {
+        const char *from_column; /* "authors.id"; NULL without lineage */
+        uint64_t matched;
+        uint64_t of;
+    } lineage;
+    struct finding_statement statements[FINDING_MAX_STATEMENTS];
+    unsigned n_statements;
+    const struct record_plan *plan; /* or NULL */
+    const char *plan_ddl;           /* or NULL */
+    double before_ms;               /* p95 of the unit; negative when not known */
+    double after_ms;                /* estimated */
+    const char *method;             /* how after_ms was found; NULL when it was not */
+    uint64_t queries_before;        /* a unit, p50 */
+    uint64_t queries_after;
+};
+
+#endif

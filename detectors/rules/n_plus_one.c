@@ -1,0 +1,360 @@
+/*
+ * N+1: a loop over the rows of one statement sends another statement for each row.
+ *
+ * Repeats are counted by repeats.h at the end of each unit, with the lineage of their values, and
+ * judged when a report is made:
+ *
+ *   proven     values are those of a parent's column, and its name or the order of its rows says so
+ *   matched    as many repeats as the statement before returned rows
+ *   repeated   many different values, from nowhere that was seen
+ *
+ * The last two need a unit whose borders are sure: two requests on one connection look the same.
+ */
+#include "detectors/advice.h"
+#include "detectors/audit.h"
+#include "detectors/ledger.h"
+#include "detectors/rules/repeats.h"
+#include "detectors/rules/rules.h"
+#include "detectors/text.h"
+
+#include <stdlib.h>
+
+enum { MAX_REPEATS = FINDING_MAX_STATEMENTS - 1 };
+
+static void *init(struct arena *arena)
+{
+    return repeats_new(arena);
+}
+
+static void fini(void *state)
+{
+    repeats_fini(state);
+}
+
+static void on_unit_end(void *state, struct audit *audit, const struct unit *u)
+{
+    repeats_count(state, audit_settings(audit), u);
+}
+
+static double share_of(uint64_t part_us, uint64_t whole_us)
+{
+    double share = whole_us > 0 ? (double)part_us / (double)whole_us : 0;
+    return share < 1 ? share : 1;
+}
+
+static enum severity severity_of(uint64_t trips_p95, double wasted_ms, double share, uint64_t n_p95,
+                                 bool pipelined)
+{
+    int s = SEVERITY_LOW;
+    if (trips_p95 >= 100 || wasted_ms >= 500)
+        s = SEVERITY_CRITICAL;
+    else if (trips_p95 >= 20 || wasted_ms >= 100 || (share >= 0.30 && n_p95 >= 10))
+        s = SEVERITY_HIGH;
+    else if (trips_p95 >= 5)
+        s = SEVERITY_MEDIUM;
+    if (pipelined && s > SEVERITY_LOW)
+        s--;
+    return (enum severity)s;
+}
+
+/* --- the finding --- */
+
+/* Repeats of one parent's column at one endpoint: one loop, one finding. */
+struct loop {
+    const struct repeat *repeats[MAX_REPEATS];
+    unsigned n;
+    struct repeat_verdict verdict;
+};
+
+/* Sums over the repeats; percentiles of sums are taken as sums of percentiles. */
+struct sums {
+    uint64_t n_min, n_p50, n_p95, n_max;
+    uint64_t trips_p50, trips_p95;
+    uint64_t matched, of, removable, repeat_us, batch_us;
+    uint64_t batches; /* statements that take the place of the repeats */
+    double wasted_ms_p95, gap_ms, batch_ms;
+    bool pipelined;
+};
+
+static struct sums sum_up(const struct loop *l)
+{
+    struct sums s = {.pipelined = true};
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct repeat *e = l->repeats[i];
+        s.n_min += e->n_each.min;
+        s.n_p50 += histogram_percentile(&e->n_each, 0.50);
+        s.n_p95 += histogram_percentile(&e->n_each, 0.95);
+        s.n_max += e->n_each.max;
+        s.trips_p50 += histogram_percentile(&e->trips_each, 0.50);
+        s.trips_p95 += histogram_percentile(&e->trips_each, 0.95);
+        s.matched += e->matched;
+        s.of += e->of;
+        s.removable += e->removable;
+        s.repeat_us += e->repeat_us;
+        s.batches += !repeat_is_to_one(e);
+        s.batch_us += e->single_us.sum;
+        s.wasted_ms_p95 += (double)histogram_percentile(&e->wasted_us_each, 0.95) / 1000;
+        s.gap_ms += (double)e->gap_us / 1000 / (double)e->units;
+        s.batch_ms += (double)histogram_percentile(&e->single_us, 0.95) / 1000;
+        s.pipelined &= e->pipelined * 2 > e->units;
+    }
+    return s;
+}
+
+static void fill_evidence(struct finding *f, const struct audit *a, const struct loop *l,
+                          const struct sums *s)
+{
+    const struct repeat *e = l->repeats[0];
+    f->tag = e->tag;
+    f->requests_seen = e->units;
+    f->occurrences.min = s->n_min;
+    f->occurrences.p50 = s->n_p50;
+    f->occurrences.p95 = s->n_p95;
+    f->occurrences.max = s->n_max;
+    f->wasted_ms_p95 = s->wasted_ms_p95;
+    f->round_trips_saved = (double)s->trips_p50;
+    f->removable = s->removable;
+    f->saved_ms = s->repeat_us > s->batch_us ? (double)(s->repeat_us - s->batch_us) / 1000 : 0;
+    f->time_share = share_of(s->repeat_us, e->endpoint->db_us);
+    if (e->parent != NULL)
+        f->statements[f->n_statements++] =
+            (struct finding_statement){"parent", e->parent, audit_usage(a, e->endpoint, e->parent)};
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct statement *child = l->repeats[i]->child;
+        f->statements[f->n_statements++] =
+            (struct finding_statement){"repeated", child, audit_usage(a, e->endpoint, child)};
+    }
+}
+
+static void put_span(struct strbuf *b, struct span s, const char *otherwise)
+{
+    if (s.len > 0)
+        strbuf_add_span(b, s);
+    else
+        strbuf_puts(b, otherwise);
+}
+
+static void fill_lineage(struct arena *arena, struct finding *f, const struct repeat *e,
+                         const struct sums *s)
+{
+    if (!e->has_lineage || f->basis != BASIS_VALUE_LINEAGE)
+        return;
+    struct strbuf b;
+    strbuf_init(&b, DET_TEXT_MAX);
+    put_span(&b, ledger_table(e->parent, 0), "result");
+    strbuf_putc(&b, '.');
+    struct span column = repeat_parent_column(e);
+    if (column.len > 0)
+        strbuf_add_span(&b, column);
+    else
+        strbuf_printf(&b, "column %u", e->column + 1);
+    f->lineage.from_column = det_take(arena, &b);
+    f->lineage.matched = s->matched;
+    f->lineage.of = s->of;
+}
+
+/* After the cure each repeat is one statement for the whole page, taken to cost what its slowest
+ * single one did. */
+static void fill_improvement(struct finding *f, const struct sums *s)
+{
+    const struct endpoint *e = f->endpoint;
+    f->before_ms = (double)histogram_percentile(&e->wall_us_each, 0.95) / 1000;
+    f->after_ms = f->before_ms - s->wasted_ms_p95;
+    if (f->after_ms < s->batch_ms)
+        f->after_ms = s->batch_ms < f->before_ms ? s->batch_ms : f->before_ms;
+    f->method = "p95 of the unit less the measured time of the 2nd to last repeat (p95); the batch "
+                "is taken to cost as much as the first; client time between repeats is left in";
+    f->queries_before = histogram_percentile(&e->statements_each, 0.50);
+    uint64_t saved = s->n_p50 - s->batches;
+    f->queries_after = f->queries_before > saved ? f->queries_before - saved : 1;
+}
+
+static void put_origin(struct strbuf *b, const struct finding *f, const struct repeat *e)
+{
+    if (f->lineage.from_column != NULL)
+        strbuf_printf(b, ", once for each value of %s (%llu of %llu values match)",
+                      f->lineage.from_column, (unsigned long long)f->lineage.matched,
+                      (unsigned long long)f->lineage.of);
+    else if (f->basis == BASIS_ROW_MATCH && e->parent != NULL)
+        strbuf_puts(b, ", as often as the statement before returned rows");
+    else
+        strbuf_puts(b, ", each time with another value whose origin was not seen");
+}
+
+static const char *impact_of(struct arena *arena, const struct finding *f, const struct loop *l,
+                             const struct sums *s, double rtt_ms)
+{
+    char wasted[DET_MS_MAX];
+    char modelled[DET_MS_MAX];
+    char gap[DET_MS_MAX];
+    const struct repeat *e = l->repeats[0];
+    struct strbuf b;
+    strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b, "`%s` ", advice_sql(arena, e->child));
+    if (l->n > 1)
+        strbuf_printf(&b, "and %u more ", l->n - 1);
+    strbuf_printf(&b, "%s %llu times a request (p50; p95 %llu, at most %llu)",
+                  l->n > 1 ? "run" : "runs", (unsigned long long)f->occurrences.p50,
+                  (unsigned long long)f->occurrences.p95, (unsigned long long)f->occurrences.max);
+    put_origin(&b, f, e);
+    strbuf_printf(&b,
+                  ". That is %llu round trips too many (p95): %s of database time measured here "
+                  "(p95), %s at %.3g ms a round trip; %.0f %% of the endpoint's database time.",
+                  (unsigned long long)s->trips_p95, det_ms(s->wasted_ms_p95, wasted),
+                  det_ms((double)s->trips_p95 * rtt_ms, modelled), rtt_ms, 100 * f->time_share);
+    if (s->pipelined)
+        strbuf_puts(&b, " The repeats travel in one round trip.");
+    else
+        strbuf_printf(&b, " Between repeats the client takes %s more (mean).",
+                      det_ms(s->gap_ms, gap));
+    return det_take(arena, &b);
+}
+
+static const char *improvement_of(struct arena *arena, const struct finding *f,
+                                  const struct sums *s, double rtt_ms)
+{
+    char before[DET_MS_MAX];
+    char after[DET_MS_MAX];
+    char modelled[DET_MS_MAX];
+    return det_text(arena,
+                    "%llu statement%s instead of %llu a request (p50); p95 %s -> %s (estimated), "
+                    "and %s less at %.3g ms a round trip (modelled)",
+                    (unsigned long long)f->queries_after, det_plural(f->queries_after),
+                    (unsigned long long)f->queries_before, det_ms(f->before_ms, before),
+                    det_ms(f->after_ms, after), det_ms((double)s->trips_p50 * rtt_ms, modelled),
+                    rtt_ms);
+}
+
+static void fill_advice(struct arena *arena, struct finding *f, const struct loop *l)
+{
+    struct advice_repeat repeats[MAX_REPEATS];
+    const struct repeat *e = l->repeats[0];
+    struct span parent = repeat_parent_column(e);
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct repeat *r = l->repeats[i];
+        repeats[i] = (struct advice_repeat){
+            .child = r->child,
+            .column = repeat_key_column(r),
+            .aggregate = statement_has(r->child, FACT_ONLY_AGGREGATES),
+        };
+        repeats[i].to_one = repeat_is_to_one(r);
+    }
+    struct advice_loop loop = {
+        .parent = e->has_lineage ? e->parent : NULL,
+        .parent_column = parent,
+        .key_type = e->type_oid,
+        .repeats = repeats,
+        .n_repeats = l->n,
+    };
+    advice_n_plus_one(arena, f, &loop);
+    f->recommendation = det_text(arena, "Load what %s loops over in one statement%s",
+                                 f->endpoint->name, e->parent != NULL ? " beside its list" : "");
+}
+
+static void add_finding(const struct audit *a, struct findings *out, const struct loop *l)
+{
+    const struct repeat *e = l->repeats[0];
+    struct finding *f = findings_add(out, &det_n_plus_one, e->endpoint, e->child);
+    if (f == NULL)
+        return;
+    double rtt_ms = audit_settings(a)->assumed_rtt_ms;
+    struct sums s = sum_up(l);
+    f->confidence = l->verdict.confidence;
+    f->basis = l->verdict.basis;
+    fill_evidence(f, a, l, &s);
+    fill_lineage(out->arena, f, e, &s);
+    f->severity = severity_of(s.trips_p95, s.wasted_ms_p95, f->time_share, s.n_p95, s.pipelined);
+    fill_improvement(f, &s);
+    f->issue =
+        det_text(out->arena, "N+1 query in %s: %llu statements a request where %llu would do",
+                 e->endpoint->name, (unsigned long long)f->queries_before,
+                 (unsigned long long)f->queries_after);
+    f->impact = impact_of(out->arena, f, l, &s, rtt_ms);
+    f->expected_improvement = improvement_of(out->arena, f, &s, rtt_ms);
+    fill_advice(out->arena, f, l);
+}
+
+/* --- grouping --- */
+
+struct candidate {
+    const struct repeat *evidence;
+    struct repeat_verdict verdict;
+    bool taken;
+};
+
+/* Of several origins of one statement's repeats, the best proven one, then the most frequent. */
+static bool is_better(const struct candidate *a, const struct candidate *b)
+{
+    if (a->verdict.confidence != b->verdict.confidence)
+        return a->verdict.confidence > b->verdict.confidence;
+    return a->evidence->of > b->evidence->of;
+}
+
+/* Two loops with one statement cannot be told apart well enough to advise on both. */
+static void drop_doubles(struct candidate *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = i + 1; k < n && !c[i].taken; k++) {
+            if (c[k].taken || c[k].evidence->child != c[i].evidence->child ||
+                c[k].evidence->endpoint != c[i].evidence->endpoint)
+                continue;
+            struct candidate *worse = is_better(&c[k], &c[i]) ? &c[i] : &c[k];
+            worse->taken = true;
+        }
+    }
+}
+
+static bool same_loop(const struct candidate *a, const struct candidate *b)
+{
+    const struct repeat *x = a->evidence;
+    const struct repeat *y = b->evidence;
+    return x->endpoint == y->endpoint && x->parent != NULL && x->parent == y->parent &&
+           x->has_lineage == y->has_lineage && x->column == y->column &&
+           a->verdict.basis == b->verdict.basis;
+}
+
+static void add_loops(const struct audit *a, struct findings *out, struct candidate *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].taken)
+            continue;
+        struct loop loop = {.verdict = c[i].verdict};
+        for (size_t k = i; k < n && loop.n < MAX_REPEATS; k++) {
+            if (c[k].taken || (k != i && !same_loop(&c[i], &c[k])))
+                continue;
+            c[k].taken = true;
+            loop.repeats[loop.n++] = c[k].evidence;
+        }
+        add_finding(a, out, &loop);
+    }
+}
+
+static void on_finish(void *state, const struct audit *audit, struct findings *out)
+{
+    const struct repeats *s = state;
+    struct candidate *c = calloc(s->by_key.count + 1, sizeof(*c));
+    if (c == NULL) {
+        out->lost++;
+        return;
+    }
+    size_t n = 0;
+    for (const struct repeat *e = s->first; e != NULL; e = e->next) {
+        struct repeat_verdict v = repeat_judge(audit_settings(audit), e);
+        if (v.is_n_plus_one)
+            c[n++] = (struct candidate){.evidence = e, .verdict = v};
+    }
+    drop_doubles(c, n);
+    add_loops(audit, out, c, n);
+    free(c);
+}
+
+const struct detector det_n_plus_one = {
+    .name = "n_plus_one",
+    .id = "PA001",
+    .title = "One statement a row where one for all rows would do (N+1)",
+    .checklist = {1, 2},
+    .init = init,
+    .on_unit_end = on_unit_end,
+    .on_finish = on_finish,
+    .fini = fini,
+};

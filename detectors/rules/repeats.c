@@ -1,0 +1,129 @@
+#include "detectors/rules/repeats.h"
+
+#include "wire/values.h"
+
+/* Thresholds of proof; those of size are settings. */
+enum { PROOF_MIN_COUNT = 3, PROOF_MIN_ROWS = 2 };
+#define PROOF_HIT   0.9
+#define PROOF_ORDER 0.8
+#define PROOF_COVER 0.5
+
+struct repeats *repeats_new(struct arena *arena)
+{
+    struct repeats *s = arena_alloc(arena, sizeof(*s));
+    struct lineage *lineage = s != NULL ? lineage_new() : NULL;
+    if (lineage == NULL)
+        return NULL;
+    s->arena = arena;
+    s->lineage = lineage;
+    s->end = &s->first;
+    map64_init(&s->by_key, REPEATS_MAX);
+    return s;
+}
+
+void repeats_fini(struct repeats *t)
+{
+    if (t == NULL)
+        return;
+    lineage_free(t->lineage);
+    map64_fini(&t->by_key);
+}
+
+static bool is_proven(const struct lineage_child *c)
+{
+    return c->has_lineage && c->n >= PROOF_MIN_COUNT && c->distinct >= 2 &&
+           c->parent_rows >= PROOF_MIN_ROWS && c->hit >= PROOF_HIT;
+}
+
+static bool is_repeated(const struct det_settings *set, const struct unit *u,
+                        const struct lineage_child *c)
+{
+    return u->confidence > UNIT_BY_GAP && c->n >= (uint64_t)set->n_plus_one_min_count &&
+           c->distinct >= (uint64_t)set->n_plus_one_min_distinct &&
+           (double)c->distinct >= set->n_plus_one_min_distinct_ratio * (double)c->n;
+}
+
+static bool same_number(uint64_t rows, uint64_t n)
+{
+    const double tolerance = 0.1;
+    double off = (double)rows - (double)n;
+    return off <= tolerance * (double)n && -off <= tolerance * (double)n;
+}
+
+static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
+                                const struct lineage_child *c)
+{
+    struct sql_id child = c->statement->id;
+    uint64_t key = wire_hash_combine(u->endpoint->key, wire_hash_combine(child.hi, child.lo));
+    if (c->parent != NULL)
+        key = wire_hash_combine(key, wire_hash_combine(c->parent->id.hi, c->parent->id.lo));
+    key = wire_hash_combine(key, c->has_lineage ? 1 + (uint64_t)c->column : 0);
+    struct repeat *e = map64_get(&s->by_key, key);
+    if (e != NULL)
+        return e;
+    e = s->by_key.count < REPEATS_MAX ? arena_alloc(s->arena, sizeof(*e)) : NULL;
+    if (e == NULL || map64_put(&s->by_key, key, e) != MAP64_OK) {
+        s->lost++;
+        return NULL;
+    }
+    e->endpoint = u->endpoint;
+    e->child = c->statement;
+    e->parent = c->parent;
+    e->tag = c->tag;
+    e->has_lineage = c->has_lineage;
+    e->column = c->column;
+    e->type_oid = c->type_oid;
+    *s->end = e;
+    s->end = &e->next;
+    return e;
+}
+
+/* Keeps the first pairs, then replaces them in turn: enough of them, and the same in every run. */
+static void add_pair(struct repeat *e, const struct lineage_child *c)
+{
+    e->pairs[e->seen++ % REPEAT_MAX_PAIRS] =
+        (struct repeat_pair){.rows = (double)c->parent_rows, .n = (double)c->n};
+}
+
+static void count_repeat(struct repeat *e, const struct lineage_child *c)
+{
+    bool proven = is_proven(c);
+    e->units++;
+    e->proven += proven;
+    e->followed += proven && c->order >= PROOF_ORDER && c->cover >= PROOF_COVER;
+    e->dense += proven && c->dense;
+    e->matched_rows += c->parent != NULL && same_number(c->parent_rows, c->n);
+    e->pipelined += c->round_trips == 1;
+    e->matched += c->matched;
+    e->of += c->n;
+    e->removable += c->n - 1;
+    e->repeat_us += c->repeat_us;
+    e->gap_us += c->gap_us;
+    histogram_add(&e->n_each, c->n);
+    histogram_add(&e->trips_each, c->round_trips - 1);
+    histogram_add(&e->wasted_us_each, c->repeat_us);
+    histogram_add(&e->single_us, c->each_us);
+}
+
+void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u)
+{
+    struct lineage_child children[LINEAGE_MAX_CHILDREN];
+    unsigned n = lineage_find(t->lineage, u, children);
+    for (unsigned i = 0; i < n; i++) {
+        struct lineage_child *c = &children[i];
+        if (u->confidence == UNIT_BY_GAP && !c->rooted)
+            continue;
+        bool enough = is_proven(c) || is_repeated(set, u, c);
+        if (!enough && !c->has_lineage)
+            continue;
+        struct repeat *e = repeat_of(t, u, c);
+        if (e == NULL)
+            continue;
+        if (c->parent != NULL)
+            add_pair(e, c);
+        if (!enough)
+            continue;
+        count_repeat(e, c);
+        c->statement->child_of_n_plus_one = true;
+    }
+}

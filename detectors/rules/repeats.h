@@ -1,0 +1,85 @@
+/*
+ * What is known of statements that repeat within units: counters by (endpoint, repeated statement,
+ * parent, column of the parent), bounded, and the judgement on them.
+ *
+ * Counting takes place at the end of a unit, judging when a report is made, with the names and
+ * facts known by then.
+ */
+#ifndef PGSLEUTH_DETECTORS_RULES_REPEATS_H
+#define PGSLEUTH_DETECTORS_RULES_REPEATS_H
+
+#include "detectors/finding.h"
+#include "detectors/rules/lineage.h"
+#include "detectors/settings.h"
+
+enum { REPEATS_MAX = 4000, REPEAT_MAX_PAIRS = 64 };
+
+/* Rows of the parent and repeats, in one unit. */
+struct repeat_pair {
+    double rows;
+    double n;
+};
+
+struct repeat {
+    struct endpoint *endpoint;
+    struct statement *child;
+    struct statement *parent; /* or NULL */
+    const struct tag *tag;
+    bool has_lineage;
+    unsigned column;
+    uint32_t type_oid;
+    uint64_t units;        /* with this repeat and enough of it for a finding */
+    uint64_t proven;       /* of them: values have a lineage */
+    uint64_t followed;     /* of those: in the order of the rows, most of them */
+    uint64_t dense;        /* of those: small integers only */
+    uint64_t matched_rows; /* units with as many repeats as parent rows */
+    uint64_t pipelined;    /* units whose repeats travelled together */
+    uint64_t matched;
+    uint64_t of;
+    uint64_t removable;
+    uint64_t repeat_us;
+    uint64_t gap_us;
+    uint64_t seen; /* pairs offered */
+    struct histogram n_each;
+    struct histogram trips_each; /* wasted round trips */
+    struct histogram wasted_us_each;
+    struct histogram single_us;
+    struct repeat_pair pairs[REPEAT_MAX_PAIRS];
+    struct repeat *next;
+};
+
+struct repeats {
+    struct arena *arena;
+    struct lineage *lineage;
+    struct map64 by_key;
+    struct repeat *first; /* in order of first sight */
+    struct repeat **end;
+    uint64_t lost; /* units without room for a new one */
+};
+
+/* An empty table in memory of the arena; NULL when there is none. */
+struct repeats *repeats_new(struct arena *arena);
+void repeats_fini(struct repeats *t);
+
+/* Count the repeats of a closed unit. */
+void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u);
+
+struct repeat_verdict {
+    bool is_n_plus_one;
+    double confidence;
+    enum confidence_basis basis;
+};
+
+/* What a repeat is, going by its counters and by what is known of its statements. */
+struct repeat_verdict repeat_judge(const struct det_settings *set, const struct repeat *e);
+
+/* The parent's column that holds the keys; empty when not known. */
+struct span repeat_parent_column(const struct repeat *e);
+
+/* The column that the repeated statement compares its key with; empty when not known. */
+struct span repeat_key_column(const struct repeat *e);
+
+/* The parent refers to the child: a join brings it along, in no statement of its own. */
+bool repeat_is_to_one(const struct repeat *e);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * Unbounded result: a SELECT without LIMIT whose rows nobody limits, so that it grows with the
+ * table.
+ *
+ * Rows are evidence only where all of them came: with a row limit in Execute, or a portal that was
+ * left before its end, their number says nothing. Several keys bound a result by themselves.
+ */
+#include "detectors/advice.h"
+#include "detectors/ledger.h"
+#include "detectors/rules/rules.h"
+#include "detectors/rules/usages.h"
+#include "detectors/text.h"
+
+enum {
+    MIB = 1024 * 1024,
+    MEDIUM_MIB = 1,
+    HIGH_MIB = 10,
+    CRITICAL_MIB = 100,
+    LIST_ROWS = 100, /* fewer rows are no list, however many bytes they have */
+    PAGE_ROWS = 50,
+};
+
+static bool is_bounded(const struct usage *u)
+{
+    const struct statement *s = u->statement;
+    return statement_has(s, FACT_LIMIT) || statement_has(s, FACT_ONLY_AGGREGATES) ||
+           u->limited > 0 || u->suspended > 0;
+}
+
+/* -1: no finding. */
+static int by_rows(const struct det_settings *set, uint64_t rows)
+{
+    if (rows >= (uint64_t)set->unbounded_critical_rows)
+        return SEVERITY_CRITICAL;
+    if (rows >= (uint64_t)set->unbounded_high_rows)
+        return SEVERITY_HIGH;
+    if (rows >= (uint64_t)set->unbounded_medium_rows)
+        return SEVERITY_MEDIUM;
+    return rows >= (uint64_t)set->unbounded_min_rows ? SEVERITY_LOW : -1;
+}
+
+static int by_bytes(double bytes)
+{
+    if (bytes >= (double)CRITICAL_MIB * MIB)
+        return SEVERITY_CRITICAL;
+    if (bytes >= (double)HIGH_MIB * MIB)
+        return SEVERITY_HIGH;
+    return bytes >= (double)MEDIUM_MIB * MIB ? SEVERITY_MEDIUM : -1;
+}
+
+static double mean_bytes(const struct usage *u)
+{
+    return u->rows_each.count > 0 ? (double)u->bytes / (double)u->rows_each.count : 0;
+}
+
+static int severity_of(const struct det_settings *set, const struct usage *u)
+{
+    uint64_t rows = histogram_percentile(&u->rows_each, 0.95);
+    if (statement_has(u->statement, FACT_MANY_KEYS) && rows < (uint64_t)set->unbounded_high_rows)
+        return -1;
+    int severity = by_rows(set, rows);
+    int heavy = rows >= LIST_ROWS ? by_bytes(mean_bytes(u)) : -1;
+    return heavy > severity ? heavy : severity;
+}
+
+static void describe(struct arena *arena, struct finding *f, const struct usage *u)
+{
+    char bytes[USAGE_BYTES_MAX];
+    char time[DET_MS_MAX];
+    unsigned long long rows = f->occurrences.p95;
+    struct span table = ledger_table(u->statement, 0);
+    f->issue = det_text(arena, "No LIMIT on %.*s in %s: %llu rows a statement", (int)table.len,
+                        (const char *)table.data, u->endpoint->name, rows);
+    f->impact = det_text(
+        arena,
+        "`%s` returns %llu rows (p95; at most %llu) and %s (mean) each time, in %s (p95), and "
+        "grows with its table; seen in %llu requests.",
+        advice_sql(arena, u->statement), rows, (unsigned long long)f->occurrences.max,
+        usage_bytes(mean_bytes(u), bytes),
+        det_ms((double)histogram_percentile(&u->time_us, 0.95) / 1000, time),
+        (unsigned long long)u->units);
+    f->expected_improvement =
+        rows > PAGE_ROWS ? det_text(arena,
+                                    "%d rows a page instead of %llu: %.0f %% fewer rows and bytes "
+                                    "(modelled); the time was not estimated",
+                                    PAGE_ROWS, rows, 100 - 100.0 * PAGE_ROWS / (double)rows)
+                         : NULL;
+    f->recommendation =
+        det_text(arena, "Give %s pages, or stream what is an export", u->endpoint->name);
+}
+
+static void judge(const struct audit *a, const struct usage *u, struct findings *out)
+{
+    int severity = is_bounded(u) ? -1 : severity_of(audit_settings(a), u);
+    struct finding *f = severity >= 0 ? usage_finding(out, &det_unbounded_result, u) : NULL;
+    if (f == NULL)
+        return;
+    f->severity = (enum severity)severity;
+    f->confidence = 0.9;
+    f->basis = BASIS_MEASURED;
+    describe(out->arena, f, u);
+    advice_unbounded(out->arena, f, u->statement);
+}
+
+static void on_finish(void *state, const struct audit *audit, struct findings *out)
+{
+    (void)state;
+    usages_judge(audit, out, judge);
+}
+
+const struct detector det_unbounded_result = {
+    .name = "unbounded_result",
+    .id = "PA003",
+    .title = "A result without LIMIT that grows with its table",
+    .checklist = {4, 28},
+    .on_finish = on_finish,
+};

@@ -1,0 +1,418 @@
+#include "detectors/sessions.h"
+
+#include "detectors/audit.h"
+#include "detectors/chatter.h"
+
+#include <stdlib.h>
+
+enum { KEEP_UNITS = 64 };
+
+struct det_session {
+    uint64_t id;
+    struct unit *unit; /* NULL when none is open */
+    uint64_t trace;    /* of the last traced exchange; 0 */
+    bool fresh;        /* its start was seen and no unit of it was closed yet */
+    bool in_tx;
+    bool marked;  /* its pool marks where a use ends */
+    bool asyncpg; /* that pool is asyncpg's own */
+    bool waits;   /* in the list of the silent ones */
+    struct det_session *before;
+    struct det_session *after;
+};
+
+void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, void *arg)
+{
+    *s = (struct sessions){.gap_us = gap_us, .close = close, .close_arg = arg};
+    map64_init(&s->by_id, AUDIT_MAX_SESSIONS);
+    map64_init(&s->traces, SESSIONS_MAX_TRACES);
+}
+
+void sessions_fini(struct sessions *s)
+{
+    size_t at = 0;
+    struct det_session *session;
+    while ((session = map64_next(&s->by_id, &at, NULL)) != NULL) {
+        unit_free(session->unit);
+        free(session);
+    }
+    for (struct unit *u = s->oldest_trace, *next; u != NULL; u = next) {
+        next = u->newer;
+        unit_free(u);
+    }
+    for (struct unit *u = s->free_units, *next; u != NULL; u = next) {
+        next = u->next_free;
+        unit_free(u);
+    }
+    map64_fini(&s->by_id);
+    map64_fini(&s->traces);
+}
+
+/* --- units --- */
+
+static struct unit *take_unit(struct sessions *s)
+{
+    struct unit *u = s->free_units;
+    if (u == NULL)
+        return unit_new();
+    s->free_units = u->next_free;
+    s->n_free--;
+    u->next_free = NULL;
+    return u;
+}
+
+static void give_unit(struct sessions *s, struct unit *u)
+{
+    if (s->n_free >= KEEP_UNITS) {
+        unit_free(u);
+        return;
+    }
+    unit_reset(u);
+    u->next_free = s->free_units;
+    s->free_units = u;
+    s->n_free++;
+}
+
+/* Hand out the parts of a unit; a border that was only inferred, or one that should have been found
+ * and was not, makes them units by gap. */
+static void hand_out(struct sessions *s, struct unit *u, size_t *cuts, size_t n_cuts)
+{
+    if (n_cuts > 0 || (u->anchor_again && !u->whole))
+        u->confidence = UNIT_BY_GAP;
+    size_t from = 0;
+    for (size_t i = 0; i <= n_cuts; i++) {
+        size_t to = i < n_cuts ? cuts[i] : u->n;
+        struct unit part = unit_part(u, from, to);
+        s->close(s->close_arg, &part);
+        from = to;
+    }
+    free(cuts);
+}
+
+static void finish_unit(struct sessions *s, struct unit *u, enum unit_confidence confidence)
+{
+    u->confidence = confidence;
+    if (u->n > 0) {
+        size_t n_cuts = 0;
+        size_t *cuts = u->whole ? NULL : unit_cuts(u, &n_cuts);
+        hand_out(s, u, cuts, n_cuts);
+    }
+    give_unit(s, u);
+}
+
+/* --- silent sessions --- */
+
+static void stop_waiting(struct sessions *s, struct det_session *x)
+{
+    if (!x->waits)
+        return;
+    *(x->before != NULL ? &x->before->after : &s->idle_first) = x->after;
+    *(x->after != NULL ? &x->after->before : &s->idle_last) = x->before;
+    x->before = NULL;
+    x->after = NULL;
+    x->waits = false;
+}
+
+static void start_waiting(struct sessions *s, struct det_session *x)
+{
+    stop_waiting(s, x);
+    x->before = s->idle_last;
+    *(s->idle_last != NULL ? &s->idle_last->after : &s->idle_first) = x;
+    s->idle_last = x;
+    x->waits = true;
+}
+
+static void close_session_unit(struct sessions *s, struct det_session *x,
+                               enum unit_confidence confidence)
+{
+    struct unit *u = x->unit;
+    stop_waiting(s, x);
+    x->unit = NULL;
+    if (u == NULL)
+        return;
+    if (u->n > 0 && x->fresh) {
+        u->new_connections = 1;
+        x->fresh = false;
+    }
+    u->asyncpg = x->asyncpg;
+    finish_unit(s, u, confidence);
+}
+
+/* --- traces --- */
+
+static void unlink_trace(struct sessions *s, struct unit *u)
+{
+    *(u->older != NULL ? &u->older->newer : &s->oldest_trace) = u->newer;
+    *(u->newer != NULL ? &u->newer->older : &s->newest_trace) = u->older;
+    u->older = NULL;
+    u->newer = NULL;
+}
+
+static void link_newest(struct sessions *s, struct unit *u)
+{
+    u->older = s->newest_trace;
+    *(s->newest_trace != NULL ? &s->newest_trace->newer : &s->oldest_trace) = u;
+    s->newest_trace = u;
+}
+
+static void close_trace(struct sessions *s, struct unit *u)
+{
+    unlink_trace(s, u);
+    (void)map64_remove(&s->traces, u->trace);
+    finish_unit(s, u, UNIT_EXACT);
+}
+
+static struct unit *trace_unit(struct sessions *s, uint64_t trace)
+{
+    struct unit *u = map64_get(&s->traces, trace);
+    if (u != NULL) {
+        unlink_trace(s, u);
+        link_newest(s, u);
+        return u;
+    }
+    if (s->traces.count >= SESSIONS_MAX_TRACES)
+        close_trace(s, s->oldest_trace);
+    u = take_unit(s);
+    if (u == NULL)
+        return NULL;
+    u->trace = trace;
+    u->whole = true;
+    if (map64_put(&s->traces, trace, u) != MAP64_OK) {
+        give_unit(s, u);
+        return NULL;
+    }
+    link_newest(s, u);
+    return u;
+}
+
+/* --- time --- */
+
+static int64_t patience(const struct sessions *s, const struct det_session *x)
+{
+    return x->marked ? SESSIONS_MARKED_IDLE_US : s->gap_us;
+}
+
+/* Close what has been silent for so long that no record of it can still be on its way. The list is
+ * by order of arrival; one head that must wait longer only delays the others. */
+static void sweep(struct sessions *s)
+{
+    while (s->idle_first != NULL) {
+        struct det_session *x = s->idle_first;
+        if (s->now_us - x->unit->last_us < patience(s, x) + SESSIONS_SLACK_US)
+            break;
+        close_session_unit(s, x, UNIT_BY_GAP);
+    }
+    while (s->oldest_trace != NULL &&
+           s->now_us - s->oldest_trace->last_us >= SESSIONS_TRACE_IDLE_US)
+        close_trace(s, s->oldest_trace);
+}
+
+static void advance(struct sessions *s, int64_t time_us)
+{
+    if (time_us <= s->now_us)
+        return;
+    s->now_us = time_us;
+    sweep(s);
+}
+
+/* --- sessions --- */
+
+static struct det_session *session_of(struct sessions *s, uint64_t id)
+{
+    struct det_session *x = map64_get(&s->by_id, id);
+    if (x != NULL)
+        return x;
+    x = calloc(1, sizeof(*x));
+    if (x == NULL)
+        return NULL;
+    x->id = id;
+    if (map64_put(&s->by_id, id, x) != MAP64_OK) {
+        free(x);
+        return NULL;
+    }
+    s->started++;
+    return x;
+}
+
+void sessions_start(struct sessions *s, const struct record_session_start *r)
+{
+    struct det_session *x = session_of(s, r->session);
+    if (x != NULL)
+        x->fresh = true;
+    advance(s, r->time_us);
+}
+
+void sessions_end(struct sessions *s, uint64_t session, int64_t time_us)
+{
+    struct det_session *x = map64_remove(&s->by_id, session);
+    if (x != NULL)
+        close_session_unit(s, x, UNIT_BY_CONNECTION);
+    free(x);
+    advance(s, time_us);
+}
+
+/* --- borders --- */
+
+/* What this exchange says is over before it. */
+static void close_before(struct sessions *s, struct det_session *x, const struct record_exchange *r,
+                         const struct chatter *c, const struct tag *tag)
+{
+    struct unit *u = x->unit;
+    if (u == NULL)
+        return;
+    if (!x->in_tx && r->start_us - u->last_us >= patience(s, x))
+        close_session_unit(s, x, UNIT_BY_GAP);
+    else if (tag != NULL && u->tag != NULL && !tag_same_endpoint(tag, u->tag))
+        close_session_unit(s, x, UNIT_EXACT);
+    else if (c != NULL && c->boundary == CHATTER_BEGINS && !x->in_tx)
+        close_session_unit(s, x, UNIT_BY_MARKER);
+}
+
+/* The transaction as this exchange left it; true when it ended one. */
+static bool move_transaction(struct det_session *x, const struct record_exchange *r)
+{
+    bool was = x->in_tx || r->tx_before == 'T' || r->tx_before == 'E';
+    bool opens = r->verb == SQL_VERB_BEGIN || r->verb == SQL_VERB_START;
+    if (r->tx_after == 'I')
+        x->in_tx = false;
+    else if (r->tx_after == 'T' || r->tx_after == 'E' || opens)
+        x->in_tx = true;
+    else
+        x->in_tx = was; /* inside a pipeline: not known before its end */
+    return (was || opens) && !x->in_tx;
+}
+
+static void close_after(struct sessions *s, struct det_session *x, const struct chatter *c,
+                        bool ended_tx)
+{
+    if (c != NULL && c->boundary == CHATTER_ENDS) {
+        x->asyncpg |= c->verb == SQL_VERB_SELECT; /* pg_advisory_unlock_all() */
+        if (x->unit != NULL)
+            x->unit->whole = true;
+        close_session_unit(s, x, UNIT_BY_MARKER);
+        x->marked = true;
+    } else if (ended_tx && !x->marked) {
+        close_session_unit(s, x, UNIT_BY_TRANSACTION);
+    } else if (x->unit != NULL && !x->in_tx) {
+        start_waiting(s, x);
+    } else {
+        stop_waiting(s, x);
+    }
+}
+
+/* A busy connection without marks would gather for ever: hand out the requests that are complete
+ * now that the first statement comes again. */
+static void cut_early(struct sessions *s, struct det_session *x, const struct statement *st)
+{
+    struct unit *u = x->unit;
+    if (u == NULL || x->in_tx || x->marked || u->n < u->recheck || st != u->exchanges[0].statement)
+        return;
+    u->recheck = u->n * 2;
+    size_t n_cuts;
+    size_t *cuts = unit_cuts(u, &n_cuts);
+    if (cuts == NULL)
+        return;
+    if (x->fresh)
+        u->new_connections = 1;
+    x->fresh = false;
+    hand_out(s, u, cuts, n_cuts);
+    unit_reset(u);
+}
+
+static void take_data(struct sessions *s, struct det_session *x, const struct record_exchange *r,
+                      struct statement *st, const struct tag *tag)
+{
+    struct unit *u = NULL;
+    if (r->trace != 0) {
+        x->trace = r->trace;
+        u = trace_unit(s, r->trace);
+        if (u != NULL && x->fresh)
+            u->new_connections++;
+        x->fresh = false;
+    } else {
+        cut_early(s, x, st);
+        u = x->unit = x->unit != NULL ? x->unit : take_unit(s);
+    }
+    if (u == NULL) {
+        s->lost++;
+        return;
+    }
+    if (u->tag == NULL)
+        u->tag = tag;
+    bool idle = !x->in_tx && r->tx_before != 'T' && r->tx_before != 'E';
+    (void)unit_add(u, r, st, tag, idle);
+}
+
+/* Transactions take time of the unit; what keeps a pool or a driver going does not. */
+static void take_chatter(struct sessions *s, struct det_session *x, const struct record_exchange *r,
+                         const struct chatter *c)
+{
+    s->chatter++;
+    if (c->class != CHATTER_TX) {
+        if (x->unit != NULL)
+            x->unit->chatter++;
+        return;
+    }
+    struct unit *traced = x->trace != 0 ? map64_get(&s->traces, x->trace) : NULL;
+    if (traced != NULL && r->verb != SQL_VERB_BEGIN && r->verb != SQL_VERB_START) {
+        unit_add_chatter(traced, r);
+        return;
+    }
+    if (x->unit == NULL)
+        x->unit = take_unit(s);
+    if (x->unit != NULL)
+        unit_add_chatter(x->unit, r);
+}
+
+static const struct chatter *chatter_of(const struct statement *st, const struct record_exchange *r)
+{
+    if (st->chatter != NULL)
+        return st->chatter;
+    bool by_verb = r->verb == SQL_VERB_EMPTY || st->text.len == 0;
+    if (!by_verb || r->verb >= SQL_VERB_COUNT)
+        return NULL;
+    return chatter_find((enum sql_verb)r->verb, st->text);
+}
+
+void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
+                       const struct tag *tag)
+{
+    struct det_session *x = session_of(s, r->session);
+    if (x == NULL) {
+        s->lost++;
+        return;
+    }
+    const struct chatter *c = chatter_of(st, r);
+    close_before(s, x, r, c, tag);
+    if (c != NULL)
+        take_chatter(s, x, r, c);
+    else
+        take_data(s, x, r, st, tag);
+    bool ended_tx = move_transaction(x, r);
+    close_after(s, x, c, ended_tx);
+    advance(s, r->start_us + (int64_t)r->total_us);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct det_session *x = *(struct det_session *const *)a;
+    const struct det_session *y = *(struct det_session *const *)b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+void sessions_finish(struct sessions *s)
+{
+    while (s->oldest_trace != NULL)
+        close_trace(s, s->oldest_trace);
+    struct det_session **all = calloc(s->by_id.count + 1, sizeof(struct det_session *));
+    if (all == NULL)
+        return;
+    size_t n = 0;
+    size_t at = 0;
+    struct det_session *x;
+    while ((x = map64_next(&s->by_id, &at, NULL)) != NULL)
+        all[n++] = x;
+    qsort(all, n, sizeof(struct det_session *), by_id);
+    for (size_t i = 0; i < n; i++)
+        close_session_unit(s, all[i], UNIT_BY_GAP);
+    free(all);
+}

@@ -1,0 +1,58 @@
+/*
+ * From exchanges to units of work: what of a connection's traffic belongs to one request.
+ *
+ * In this order: a trace id gathers over connections; a tag of another endpoint, the start and end
+ * of a connection, and what pools send when a connection changes hands are borders; so is the end
+ * of a transaction, and silence outside one. A connection whose pool marks its borders is cut by
+ * those alone. Nothing here reads a clock: silence shows in the times of the records, and `now` is
+ * the latest time that any record told.
+ */
+#ifndef PGSLEUTH_DETECTORS_SESSIONS_H
+#define PGSLEUTH_DETECTORS_SESSIONS_H
+
+#include "detectors/unit.h"
+
+enum {
+    SESSIONS_MAX_TRACES = 4096,
+    SESSIONS_TRACE_IDLE_US = 2 * 1000 * 1000,
+    SESSIONS_SLACK_US = 1000 * 1000, /* records of other workers may be this late */
+    SESSIONS_MARKED_IDLE_US = 30 * 1000 * 1000,
+};
+
+struct det_session;
+
+/* Where closed units go. */
+typedef void sessions_close(void *arg, struct unit *u);
+
+struct sessions {
+    struct map64 by_id;
+    struct map64 traces;
+    struct unit *oldest_trace;
+    struct unit *newest_trace;
+    struct det_session *idle_first; /* open unit, no transaction; longest silent first */
+    struct det_session *idle_last;
+    struct unit *free_units;
+    size_t n_free;
+    int64_t gap_us;
+    int64_t now_us;
+    uint64_t started; /* sessions seen */
+    uint64_t chatter; /* exchanges */
+    uint64_t lost;    /* exchanges without room for their session or unit */
+    sessions_close *close;
+    void *close_arg;
+};
+
+void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, void *arg);
+void sessions_fini(struct sessions *s);
+
+void sessions_start(struct sessions *s, const struct record_session_start *r);
+void sessions_end(struct sessions *s, uint64_t session, int64_t time_us);
+
+/* Take in one exchange. */
+void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
+                       const struct tag *tag);
+
+/* Close every open unit, in an order that depends on the records alone. */
+void sessions_finish(struct sessions *s);
+
+#endif

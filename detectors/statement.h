@@ -1,0 +1,85 @@
+/*
+ * The catalogue of statements: one entry an identity, with what is known of it.
+ *
+ * Entries are made at the first record that names them and live as long as the catalogue. At its
+ * cap a new statement gets the one overflow entry, whose identity is {0,0}, so that random SQL
+ * cannot grow memory; how often that happened is counted.
+ */
+#ifndef PGSLEUTH_DETECTORS_STATEMENT_H
+#define PGSLEUTH_DETECTORS_STATEMENT_H
+
+#include "common/arena.h"
+#include "common/map64.h"
+#include "wire/record.h"
+
+struct chatter;
+
+struct statement {
+    struct sql_id id;
+    uint32_t serial; /* order of first sight, from 1; 0 is the overflow entry */
+    enum sql_verb verb;
+    unsigned scan_flags;
+    struct span text; /* masked; empty until its STATEMENT record came */
+    struct span kinds;
+    const struct record_facts *facts;     /* NULL until they came */
+    const struct record_columns *columns; /* NULL until it returned rows */
+    const struct record_plan *plan;       /* the last one; NULL when never explained */
+    const struct chatter *chatter; /* what driver traffic this is (detectors/chatter.h), or NULL */
+    uint64_t calls;
+    uint64_t rows;
+    uint64_t errors;
+    uint64_t time_us; /* sum of total_us */
+    uint64_t max_us;
+    bool child_of_n_plus_one;
+    /* EXPLAIN: the last sample, in memory only. */
+    struct span sample_text;
+    struct span sample_params;
+    unsigned sample_n_params;
+    int64_t explain_after_us; /* not before; 0 when never asked */
+};
+
+struct catalogue {
+    struct map64 by_id;
+    struct arena *arena;
+    struct statement overflow;
+    uint64_t overflowed; /* records that fell to the overflow entry for lack of room */
+    size_t sample_bytes; /* that samples take now */
+};
+
+void catalogue_init(struct catalogue *c, struct arena *arena, size_t max_statements);
+void catalogue_fini(struct catalogue *c);
+
+/* The entry of an identity, made when new. Never NULL. */
+struct statement *catalogue_get(struct catalogue *c, struct sql_id id);
+
+/* Take in what a record says of its statement; the record is copied. */
+void catalogue_add_statement(struct catalogue *c, const struct record_statement *r);
+void catalogue_add_columns(struct catalogue *c, const struct record_columns *r);
+void catalogue_add_facts(struct catalogue *c, const struct record_facts *r);
+void catalogue_add_plan(struct catalogue *c, const struct record_plan *r);
+void catalogue_add_sample(struct catalogue *c, const struct record_sample *r);
+
+/* --- reading facts --- */
+
+bool statement_has(const struct statement *s, enum record_facts_flags flag);
+
+/* Name of the i-th table as written ("orders" or "shop.orders"), or the empty span. */
+struct span statement_table(const struct statement *s, unsigned i);
+
+/* The verb with WITH resolved, when the grammar told. */
+enum sql_verb statement_verb(const struct statement *s);
+
+struct statement_predicate {
+    enum record_predicate_op op;
+    struct span table; /* empty when not known */
+    struct span column;
+};
+
+/* The i-th predicate; false past the last one. */
+bool statement_predicate_at(const struct statement *s, unsigned i, struct statement_predicate *out);
+
+/* Name of a column of the result, from 0: that of the table's column where the text only labels it
+ * ("books.id as books_id"); the empty span when not known. */
+struct span statement_column_name(const struct statement *s, unsigned column);
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * A unit of work: what one request of the application sent to the database, or the best substitute
+ * for it.
+ *
+ * A unit gathers while its session (or, with a trace id, its sessions) sends; when it closes it is
+ * cut where the same request began anew without any other mark (unit_cut), each part is given to
+ * the ledger and the detectors, and its memory is used again. Exchanges are the application's
+ * statements only: driver chatter is counted, not kept.
+ */
+#ifndef PGSLEUTH_DETECTORS_UNIT_H
+#define PGSLEUTH_DETECTORS_UNIT_H
+
+#include "detectors/endpoint.h"
+
+enum { UNIT_ARENA_BYTES = 4 * 1024 * 1024 };
+
+/* One statement's request and reply; further Executes of its portal are in it. */
+struct unit_exchange {
+    struct statement *statement;
+    const struct tag *tag; /* NULL when untagged */
+    uint64_t session;
+    int64_t start_us;
+    int64_t end_us;
+    uint32_t first_us;
+    uint32_t total_us; /* its requests and replies, without the time between two Executes */
+    uint64_t rows;
+    uint64_t affected;
+    uint64_t bytes;
+    uint64_t result_hash;
+    uint64_t values_hash;
+    const uint64_t *values; /* NULL when there was no room */
+    const struct record_key *keys;
+    const uint64_t *key_hashes; /* of the keys, one column behind the other */
+    uint32_t flags;             /* enum record_exchange_flags */
+    uint32_t round_trip;
+    uint32_t portal;
+    uint32_t max_rows;
+    uint32_t executes; /* 1, or more when the portal was continued */
+    uint8_t n_values;
+    uint8_t n_keys;
+    uint8_t verb;
+    bool idle_before; /* no transaction was open when it came */
+};
+
+struct unit {
+    uint64_t serial; /* counts closed units, from 1 */
+    struct endpoint *endpoint;
+    const struct tag *tag; /* the first seen */
+    uint64_t trace;        /* 0 without one */
+    enum unit_confidence confidence;
+    int64_t start_us;
+    int64_t end_us;
+    uint64_t db_us; /* of the union of its exchanges' times */
+    uint64_t chatter;
+    uint64_t errors;
+    uint64_t new_connections;
+    bool whole;   /* its end was marked, or a trace gathered it: never cut */
+    bool asyncpg; /* its connection belongs to an asyncpg pool */
+    struct unit_exchange *exchanges;
+    size_t n;
+
+    /* What came after the cap, in sums only. */
+    struct {
+        uint64_t statements;
+        uint64_t rows;
+        uint64_t bytes;
+    } overflow;
+
+    /* gathering */
+    size_t size;        /* of `exchanges` */
+    size_t recheck;     /* size at which a unit that may hold several requests is looked at again */
+    bool anchor_again;  /* its first statement came again outside a transaction */
+    int64_t last_us;    /* end of the last exchange, chatter too */
+    struct arena arena; /* values and keys */
+    struct unit *older; /* open units of traces, by last activity */
+    struct unit *newer;
+    struct unit *next_free;
+};
+
+/* An empty unit, and its end. */
+struct unit *unit_new(void);
+void unit_free(struct unit *u);
+
+/* Empty a unit; memory beyond a usual request's is given back. */
+void unit_reset(struct unit *u);
+
+/* Take in one exchange of the application's. False when the unit is at its cap: the exchange is in
+ * `overflow` only. */
+bool unit_add(struct unit *u, const struct record_exchange *r, struct statement *s,
+              const struct tag *tag, bool idle_before);
+
+/* Take in driver chatter: it is counted and its time is the unit's. */
+void unit_add_chatter(struct unit *u, const struct record_exchange *r);
+
+/* The tag's endpoint is the same: file, line and function may differ within one request. */
+bool tag_same_endpoint(const struct tag *a, const struct tag *b);
+
+/* Where in a merged unit the second and later requests begin: `*count` positions, ascending, all
+ * > 0, to be freed; NULL when it is one request (or when there is no memory).
+ *
+ * Without a mark between them, the requests of a busy connection follow each other at once. The
+ * first statement of the unit, coming again outside a transaction, begins a new request when the
+ * sequence that it begins is one seen before: (S A B)(S A B) is two requests. P (A B)(A B) is one,
+ * since P does not come again; S P S S S is one, since no later sequence is S P. */
+size_t *unit_cuts(const struct unit *u, size_t *count);
+
+/* The part [from, to) of a unit as a unit of its own, borrowing its exchanges: times, errors and
+ * tag are those of the part. */
+struct unit unit_part(const struct unit *u, size_t from, size_t to);
+
+/* Statements, rows, bytes of a unit with its overflow. */
+uint64_t unit_statements(const struct unit *u);
+uint64_t unit_rows(const struct unit *u);
+uint64_t unit_bytes(const struct unit *u);
+
+/* Identity of the sequence of its statements, with runs and repeated cycles taken as one. */
+uint64_t unit_signature(const struct unit_exchange *exchanges, size_t n);
+
+#endif
