@@ -1,0 +1,263 @@
+#include "report/text.h"
+
+#include "report/error.h"
+#include "report/text_parts.h"
+
+enum {
+    MAX_FINDINGS = 10,
+    MAX_CODE_LINES = 6,
+    MAX_IMPACT_LINES = 3,
+    MAX_COVERAGE_LINES = 6,
+    SCRATCH_MAX = 256 * 1024, /* one line before it is cut */
+};
+
+/* --- head --- */
+
+/* A count with its noun. */
+static void add_count(struct strbuf *b, json_int_t n, const char *one, const char *many)
+{
+    strbuf_printf(b, "%" JSON_INTEGER_FORMAT " %s", n, n == 1 ? one : many);
+}
+
+static void put_head(struct rpt_screen *s, const json_t *tree)
+{
+    const json_t *run = json_object_get(tree, "run");
+    const json_t *score = json_object_get(tree, "score");
+    bool pass = json_is_true(json_object_get(tree, "pass_criteria_met"));
+    rpt_screen_printf(s, RPT_STYLE_DIM, "%s %s  ", rpt_text_at(run, "tool"),
+                      rpt_text_at(run, "version"));
+    rpt_screen_put(s, pass ? RPT_STYLE_GREEN : RPT_STYLE_ALARM, rpt_text_at(tree, "status"));
+    rpt_screen_put(s, RPT_STYLE_NONE, "  score ");
+    rpt_screen_put(s, RPT_STYLE_BOLD, rpt_text_at(tree, "performance_score"));
+    if (json_is_true(json_object_get(score, "provisional")))
+        rpt_screen_put(s, RPT_STYLE_YELLOW, " provisional");
+    rpt_screen_printf(s, RPT_STYLE_DIM, " (%.0f %% of its weight measured)",
+                      100 * json_number_value(json_object_get(score, "coverage")));
+    rpt_screen_end(s);
+}
+
+static void put_run(struct rpt_screen *s, const json_t *tree)
+{
+    const json_t *run = json_object_get(tree, "run");
+    struct strbuf b;
+    strbuf_init(&b, SCRATCH_MAX);
+    add_count(&b, rpt_count_at(run, "requests"), "request", "requests");
+    strbuf_puts(&b, ", ");
+    add_count(&b, rpt_count_at(run, "statements"), "statement", "statements");
+    strbuf_puts(&b, ", ");
+    add_count(&b, rpt_count_at(run, "sessions"), "session", "sessions");
+    strbuf_printf(&b, "  %s to %s", rpt_text_at(run, "started"), rpt_text_at(run, "ended"));
+    rpt_screen_put(s, RPT_STYLE_DIM, strbuf_text(&b));
+    rpt_screen_end(s);
+    s->out->failed |= b.failed;
+    strbuf_fini(&b);
+}
+
+/* --- findings --- */
+
+/* The first lines of a code block, each behind a bar. */
+static void put_code(struct rpt_screen *s, const char *code)
+{
+    for (unsigned n = 0; *code != '\0' && n < MAX_CODE_LINES; n++) {
+        size_t len = strcspn(code, "\n");
+        rpt_screen_put(s, RPT_STYLE_DIM, "  │ ");
+        rpt_screen_printf(s, RPT_STYLE_NONE, "%.*s", (int)len, code);
+        rpt_screen_end(s);
+        code += len + (code[len] == '\n');
+    }
+    if (*code != '\0') {
+        rpt_screen_put(s, RPT_STYLE_DIM, "  │ …");
+        rpt_screen_end(s);
+    }
+}
+
+/* The place behind the title, or on a line of its own: it is what the reader clicks on. */
+static void put_place(struct rpt_screen *s, const json_t *issue)
+{
+    const char *file = rpt_text_at(issue, "file");
+    json_int_t line = rpt_count_at(issue, "line");
+    struct strbuf place;
+    if (*file == '\0')
+        return;
+    strbuf_init(&place, SCRATCH_MAX);
+    strbuf_printf(&place, "  %s", file);
+    if (line > 0)
+        strbuf_printf(&place, ":%" JSON_INTEGER_FORMAT, line);
+    if (s->column + rpt_text_columns(strbuf_span(&place)) > s->width)
+        rpt_screen_end(s);
+    rpt_screen_put(s, RPT_STYLE_BOLD, strbuf_text(&place));
+    s->out->failed |= place.failed;
+    strbuf_fini(&place);
+}
+
+static void put_finding(struct rpt_screen *s, const struct rpt_severity *severity,
+                        const json_t *issue)
+{
+    const char *gain = rpt_text_at(issue, "expected_improvement");
+    rpt_screen_end(s);
+    rpt_screen_put(s, severity->style, severity->title);
+    rpt_screen_printf(s, RPT_STYLE_DIM, " %s ", rpt_text_at(issue, "id"));
+    rpt_screen_put(s, RPT_STYLE_BOLD, rpt_text_at(issue, "issue"));
+    put_place(s, issue);
+    rpt_screen_end(s);
+    rpt_screen_paragraph(s, rpt_text_at(issue, "impact"), 2, MAX_IMPACT_LINES);
+    put_code(s, rpt_text_at(issue, "optimized_code"));
+    if (*gain != '\0') {
+        rpt_screen_put(s, RPT_STYLE_GREEN, "  → ");
+        rpt_screen_paragraph(s, gain, 4, 2);
+    }
+}
+
+static void put_findings(struct rpt_screen *s, const json_t *tree)
+{
+    size_t shown = 0, total = 0;
+    for (size_t k = 0; k < RPT_SEVERITIES; k++) {
+        const json_t *list = rpt_value_at(tree, "issues", rpt_severities[k].key);
+        total += json_array_size(list);
+        for (size_t i = 0; i < json_array_size(list) && shown < MAX_FINDINGS; i++, shown++)
+            put_finding(s, &rpt_severities[k], json_array_get(list, i));
+    }
+    if (total > shown) {
+        rpt_screen_end(s);
+        rpt_screen_printf(s, RPT_STYLE_DIM, "and %zu more in report.yaml", total - shown);
+        rpt_screen_end(s);
+    }
+    if (total == 0) {
+        rpt_screen_end(s);
+        rpt_screen_put(s, RPT_STYLE_GREEN, "No findings.");
+        rpt_screen_end(s);
+    }
+}
+
+/* --- what was not seen --- */
+
+static void separate(struct strbuf *b)
+{
+    if (b->len > 0)
+        strbuf_puts(b, "; ");
+}
+
+static void add_opaque(struct strbuf *b, const json_t *coverage)
+{
+    const json_t *reasons = json_object_get(coverage, "opaque");
+    json_int_t total = rpt_count_at(coverage, "opaque_sessions");
+    if (total == 0)
+        return;
+    separate(b);
+    add_count(b, total, "session", "sessions");
+    strbuf_puts(b, " relayed unread (");
+    for (size_t i = 0; i < json_array_size(reasons); i++) {
+        const json_t *one = json_array_get(reasons, i);
+        strbuf_printf(b, "%s%s: %" JSON_INTEGER_FORMAT, i > 0 ? ", " : "",
+                      rpt_text_at(one, "reason"), rpt_count_at(one, "sessions"));
+    }
+    strbuf_putc(b, ')');
+}
+
+static void add_losses(struct strbuf *b, const json_t *coverage)
+{
+    static const struct {
+        const char *key;
+        const char *one;
+        const char *many;
+    } losses[] = {
+        {"dropped_records", "record dropped", "records dropped"},
+        {"refused_sessions", "session refused", "sessions refused"},
+        {"untagged_requests", "request without a route tag", "requests without a route tag"},
+        {"overflow_statements", "statement past the cap", "statements past the cap"},
+        {"overflow_endpoints", "endpoint past the cap", "endpoints past the cap"},
+        {"overflow_requests", "request cut at its cap", "requests cut at their cap"},
+        {"statements_without_facts", "statement the grammar refused",
+         "statements the grammar refused"},
+        {"parser_restarts", "restart of the parser", "restarts of the parser"},
+        {"explain_failed", "plan refused", "plans refused"},
+    };
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
+        json_int_t n = rpt_count_at(coverage, losses[i].key);
+        if (n == 0)
+            continue;
+        separate(b);
+        add_count(b, n, losses[i].one, losses[i].many);
+    }
+}
+
+static void add_sources(struct strbuf *b, const json_t *run)
+{
+    const json_t *sources = json_object_get(run, "sources");
+    static const char *const names[] = {"http", "redis", "source"};
+    if (strcmp(rpt_text_at(sources, "explain"), "off") == 0)
+        strbuf_printf(b, "explain off (%s)", rpt_text_at(sources, "explain_reason"));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(rpt_text_at(sources, names[i]), "off") != 0)
+            continue;
+        separate(b);
+        strbuf_printf(b, "%s off", names[i]);
+    }
+}
+
+/* "39 of 41 checklist items not judged" */
+static void add_checklist(struct strbuf *b, const json_t *tree)
+{
+    const json_t *items = json_object_get(tree, "checklist");
+    size_t judged = 0;
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const char *verdict = rpt_text_at(json_array_get(items, i), "verdict");
+        judged += strcmp(verdict, "pass") == 0 || strcmp(verdict, "fail") == 0;
+    }
+    if (json_array_size(items) == 0)
+        return;
+    separate(b);
+    strbuf_printf(b, "%zu of %zu checklist items not judged", json_array_size(items) - judged,
+                  json_array_size(items));
+}
+
+static void put_coverage(struct rpt_screen *s, const json_t *tree)
+{
+    const json_t *coverage = json_object_get(tree, "coverage");
+    struct strbuf b;
+    strbuf_init(&b, SCRATCH_MAX);
+    add_sources(&b, json_object_get(tree, "run"));
+    add_opaque(&b, coverage);
+    add_losses(&b, coverage);
+    add_checklist(&b, tree);
+    rpt_screen_end(s);
+    rpt_screen_put(s, RPT_STYLE_BOLD, "Not seen: ");
+    rpt_screen_paragraph(s, strbuf_text(&b), (unsigned)strlen("Not seen: "), MAX_COVERAGE_LINES);
+    s->out->failed |= b.failed;
+    strbuf_fini(&b);
+}
+
+static void put_totals(struct rpt_screen *s, const json_t *tree)
+{
+    struct strbuf b;
+    strbuf_init(&b, SCRATCH_MAX);
+    rpt_issue_counts(&b, json_object_get(tree, "issues"));
+    rpt_screen_end(s);
+    rpt_screen_put(s, RPT_STYLE_BOLD, "Issues:   ");
+    rpt_screen_put(s, RPT_STYLE_NONE, strbuf_text(&b));
+    rpt_screen_end(s);
+    rpt_screen_put(s, RPT_STYLE_BOLD, "Expected: ");
+    rpt_screen_paragraph(s, rpt_text_at(tree, "estimated_improvement"),
+                         (unsigned)strlen("Expected: "), 2);
+    strbuf_fini(&b);
+}
+
+int rpt_text_summary(const json_t *tree, struct strbuf *out, struct rpt_text_options options)
+{
+    struct rpt_screen s;
+    if (!json_is_object(tree))
+        return RPT_E_EMIT;
+    if (options.width == 0)
+        options.width = RPT_TEXT_WIDTH;
+    if (options.width < RPT_TEXT_MIN_WIDTH)
+        options.width = RPT_TEXT_MIN_WIDTH;
+    rpt_screen_init(&s, out, options.width, options.color);
+    put_head(&s, tree);
+    put_run(&s, tree);
+    rpt_put_endpoints(&s, tree);
+    put_findings(&s, tree);
+    put_totals(&s, tree);
+    put_coverage(&s, tree);
+    rpt_screen_fini(&s);
+    return out->failed ? RPT_E_NO_MEMORY : RPT_OK;
+}

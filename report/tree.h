@@ -1,0 +1,25 @@
+/*
+ * The canonical tree of a report: the one place that decides what a report says. Every document is
+ * a rendering of this tree.
+ *
+ * The schema stands in report/README.md. Keys come in a fixed order; the keys of the report format
+ * that pgsleuth follows keep their name, nesting, type and order, ours are added around them. Equal
+ * results give equal trees, key for key.
+ *
+ * The caller gives the tree back with json_decref. The tree borrows nothing from the result.
+ */
+#ifndef PGSLEUTH_REPORT_TREE_H
+#define PGSLEUTH_REPORT_TREE_H
+
+#include "detectors/result.h"
+
+#include <jansson.h>
+
+/* The aggregate report. NULL when there is no memory. */
+json_t *rpt_tree(const struct result *r);
+
+/* The report of one endpoint of `r`: no `endpoints`, and `endpoint` is a map. NULL when there is no
+ * memory. */
+json_t *rpt_tree_endpoint(const struct result *r, const struct endpoint_result *e);
+
+#endif

@@ -1,0 +1,103 @@
+/* An endpoint in numbers: the `endpoint` map of its own document and its row in `endpoints`. */
+#include "report/tree_parts.h"
+#include "report/value.h"
+
+const char *rpt_attribution(enum unit_confidence confidence)
+{
+    switch (confidence) {
+    case UNIT_BY_GAP:
+        return "gap";
+    case UNIT_BY_TRANSACTION:
+        return "transaction";
+    case UNIT_BY_MARKER:
+        return "marker";
+    case UNIT_BY_CONNECTION:
+        return "connection";
+    case UNIT_EXACT:
+        return "exact";
+    case UNIT_CONFIDENCES:
+        break;
+    }
+    return "none";
+}
+
+static json_t *counts(const struct histogram *h)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "p50", rpt_count(histogram_percentile(h, 0.50)));
+    rpt_put(&out, "p95", rpt_count(histogram_percentile(h, 0.95)));
+    rpt_put(&out, "max", rpt_count(h->count > 0 ? h->max : 0));
+    return out;
+}
+
+static json_t *times_ms(const struct histogram *us)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "p50", rpt_ms(histogram_percentile(us, 0.50)));
+    rpt_put(&out, "p95", rpt_ms(histogram_percentile(us, 0.95)));
+    rpt_put(&out, "p99", rpt_ms(histogram_percentile(us, 0.99)));
+    return out;
+}
+
+static void put_identity(json_t **out, const struct endpoint *e)
+{
+    rpt_put(out, "route", rpt_string(e->route));
+    rpt_put(out, "method", rpt_string(e->method));
+    rpt_put(out, "name", rpt_string(e->name));
+    rpt_put(out, "key", rpt_hex(e->key));
+    rpt_put(out, "named_by", json_string(e->attribution == ATTRIBUTION_TAG ? "tag" : "signature"));
+    rpt_put(out, "attribution", json_string(rpt_attribution(e->confidence)));
+    rpt_put(out, "requests", rpt_count(e->units));
+}
+
+static void put_numbers(json_t **out, const struct endpoint *e)
+{
+    rpt_put(out, "latency_ms", times_ms(&e->wall_us_each));
+    rpt_put(out, "db_ms", times_ms(&e->db_us_each));
+    rpt_put(out, "db_time_share", rpt_ratio((double)e->db_us, (double)e->wall_us));
+    rpt_put(out, "queries", counts(&e->statements_each));
+    rpt_put(out, "rows", counts(&e->rows_each));
+    rpt_put(out, "bytes", counts(&e->bytes_each));
+    rpt_put(out, "removable_queries", rpt_count(e->removable));
+    rpt_put(out, "errors", rpt_count(e->errors));
+    rpt_put(out, "new_connections", rpt_count(e->new_connections));
+}
+
+json_t *rpt_endpoint(const struct endpoint_result *e)
+{
+    json_t *out = json_object();
+    put_identity(&out, e->endpoint);
+    put_numbers(&out, e->endpoint);
+    return out;
+}
+
+static json_t *issue_counts(const struct endpoint_result *e)
+{
+    size_t n[SEVERITIES] = {0};
+    for (size_t i = 0; i < e->n_findings; i++)
+        n[e->findings[i]->severity]++;
+    json_t *out = json_object();
+    for (int s = SEVERITY_CRITICAL; s >= SEVERITY_LOW; s--)
+        rpt_put(&out, severity_name((enum severity)s), rpt_count(n[s]));
+    return out;
+}
+
+static json_t *row(const struct endpoint_result *e, const char *slug)
+{
+    json_t *out = json_object();
+    put_identity(&out, e->endpoint);
+    rpt_put(&out, "status", json_string(e->needs_optimization ? "NEEDS_OPTIMIZATION" : "PASS"));
+    rpt_put(&out, "performance_score", rpt_performance_score(&e->score));
+    rpt_put(&out, "issues", issue_counts(e));
+    put_numbers(&out, e->endpoint);
+    rpt_put(&out, "report", json_sprintf("endpoints/%s.yaml", slug));
+    return out;
+}
+
+json_t *rpt_endpoints(const struct result *r, const struct rpt_slugs *slugs)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < r->n_endpoints; i++)
+        rpt_add(&out, row(&r->endpoints[i], rpt_slug(slugs, i)));
+    return out;
+}

@@ -1,0 +1,264 @@
+/* Findings as issues, by severity, with their evidence. */
+#include "report/sql.h"
+#include "report/tree_parts.h"
+#include "report/value.h"
+
+#include <inttypes.h>
+
+/* --- where it is --- */
+
+static const char *tag_value(const struct finding *f, enum sql_tag_key key)
+{
+    const char *value = f->tag != NULL ? f->tag->value[key] : NULL;
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+/* A line number of a tag is text from the wire: digits only, 1 and up, or null. */
+static json_t *line_of(const struct finding *f)
+{
+    const char *text = tag_value(f, SQL_TAG_LINE);
+    const json_int_t most = 100000000;
+    json_int_t line = 0;
+    for (; text != NULL && *text != '\0'; text++) {
+        if (*text < '0' || *text > '9' || line > most)
+            return json_null();
+        line = line * 10 + (*text - '0');
+    }
+    return line > 0 ? json_integer(line) : json_null();
+}
+
+/* Without source there is nothing truer to show than what was sent. NULL only without memory. */
+static json_t *current_code(const struct finding *f)
+{
+    struct strbuf code;
+    strbuf_init(&code, (size_t)RPT_TEXT_MAX);
+    for (unsigned i = 0; i < f->n_statements; i++) {
+        const struct finding_statement *s = &f->statements[i];
+        if (s->statement->text.len == 0)
+            continue;
+        if (s->role != NULL && *s->role != '\0')
+            strbuf_printf(&code, "-- SQL (%s)\n", s->role);
+        else
+            strbuf_puts(&code, "-- SQL\n");
+        rpt_sql_block(&code, s->statement->text);
+    }
+    json_t *out = code.failed ? NULL : rpt_code(strbuf_text(&code));
+    strbuf_fini(&code);
+    return out;
+}
+
+static bool has_text(const struct finding *f)
+{
+    for (unsigned i = 0; i < f->n_statements; i++) {
+        if (f->statements[i].statement->text.len > 0)
+            return true;
+    }
+    return false;
+}
+
+/* --- evidence --- */
+
+static void put_usage(json_t **out, const struct usage *u)
+{
+    json_t *time = json_object();
+    rpt_put(&time, "mean",
+            u != NULL ? rpt_number(histogram_mean(&u->time_us) / 1000) : json_null());
+    rpt_put(&time, "p95",
+            u != NULL ? rpt_ms(histogram_percentile(&u->time_us, 0.95)) : json_null());
+    rpt_put(out, "calls", u != NULL ? rpt_count(u->calls) : json_null());
+    rpt_put(out, "rows", u != NULL ? rpt_count(u->rows) : json_null());
+    rpt_put(out, "bytes", u != NULL ? rpt_count(u->bytes) : json_null());
+    rpt_put(out, "time_ms", time);
+}
+
+static json_t *statements(const struct finding *f)
+{
+    json_t *out = json_array();
+    for (unsigned i = 0; i < f->n_statements; i++) {
+        const struct finding_statement *s = &f->statements[i];
+        json_t *one = json_object();
+        rpt_put(&one, "role", rpt_string(s->role));
+        rpt_put(
+            &one, "fingerprint",
+            json_sprintf("%016" PRIx64 "%016" PRIx64, s->statement->id.hi, s->statement->id.lo));
+        rpt_put(&one, "text", rpt_sql_line(s->statement->text));
+        put_usage(&one, s->usage);
+        rpt_add(&out, one);
+    }
+    return out;
+}
+
+static json_t *occurrences(const struct finding *f)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "min", rpt_count(f->occurrences.min));
+    rpt_put(&out, "p50", rpt_count(f->occurrences.p50));
+    rpt_put(&out, "p95", rpt_count(f->occurrences.p95));
+    rpt_put(&out, "max", rpt_count(f->occurrences.max));
+    return out;
+}
+
+static json_t *lineage(const struct finding *f)
+{
+    if (f->lineage.from_column == NULL)
+        return json_null();
+    json_t *out = json_object();
+    rpt_put(&out, "from_column", rpt_string(f->lineage.from_column));
+    rpt_put(&out, "matched", rpt_count(f->lineage.matched));
+    rpt_put(&out, "of", rpt_count(f->lineage.of));
+    return out;
+}
+
+static json_t *evidence(const struct finding *f)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "requests_seen", rpt_count(f->requests_seen));
+    rpt_put(&out, "requests", rpt_count(f->requests));
+    rpt_put(&out, "occurrences", occurrences(f));
+    rpt_put(&out, "sql", statements(f));
+    rpt_put(&out, "time_share", rpt_number(f->time_share));
+    rpt_put(&out, "wasted_ms_p95", rpt_known(f->wasted_ms_p95));
+    rpt_put(&out, "round_trips_saved", rpt_number(f->round_trips_saved));
+    rpt_put(&out, "lineage", lineage(f));
+    return out;
+}
+
+/* --- cure --- */
+
+static json_t *improvement(const struct finding *f, double rtt_ms)
+{
+    bool estimated = f->method != NULL && f->before_ms >= 0 && f->after_ms >= 0;
+    json_t *out = json_object();
+    rpt_put(&out, "kind", json_string(estimated ? "estimated" : "not_estimated"));
+    rpt_put(&out, "before_ms", rpt_known(f->before_ms));
+    rpt_put(&out, "after_ms", estimated ? rpt_number(f->after_ms) : json_null());
+    rpt_put(&out, "speedup", estimated ? rpt_ratio(f->before_ms, f->after_ms) : json_null());
+    rpt_put(&out, "queries_before", rpt_count(f->queries_before));
+    rpt_put(&out, "queries_after", rpt_count(f->queries_after));
+    rpt_put(&out, "rtt_assumed_ms", rpt_number(rtt_ms));
+    rpt_put(&out, "method", rpt_string(f->method));
+    return out;
+}
+
+/* The next `len` bytes of a plan's tail. */
+static struct span plan_text(const struct record_plan *p, size_t *at, size_t len)
+{
+    struct span out = record_tail(&p->h, sizeof *p, *at, len);
+    *at += len;
+    return out;
+}
+
+static json_t *text_or_null(struct span text)
+{
+    return text.len > 0 ? rpt_text(text) : json_null();
+}
+
+static json_t *plan_before(const struct record_plan *p)
+{
+    size_t at = 0;
+    bool scan = p->table_len > 0;
+    struct span schema = plan_text(p, &at, p->schema_len);
+    struct span table = plan_text(p, &at, p->table_len);
+    struct span filter = plan_text(p, &at, p->filter_len);
+    struct span columns = plan_text(p, &at, p->columns_len);
+    struct span note = plan_text(p, &at, p->index_note_len);
+    json_t *out = json_object();
+    rpt_put(&out, "node", scan ? json_string("Seq Scan") : json_null());
+    rpt_put(&out, "schema", text_or_null(schema));
+    rpt_put(&out, "table", text_or_null(table));
+    rpt_put(&out, "cost", rpt_number(p->total_cost));
+    rpt_put(&out, "scan_cost", scan ? rpt_number(p->scan_cost) : json_null());
+    rpt_put(&out, "rows", scan ? rpt_number(p->table_rows) : json_null());
+    rpt_put(&out, "kept_rows", scan ? rpt_number(p->kept_rows) : json_null());
+    rpt_put(&out, "filter", filter.len > 0 ? rpt_sql_line(filter) : json_null());
+    rpt_put(&out, "columns", text_or_null(columns));
+    rpt_put(&out, "index_note", text_or_null(note));
+    return out;
+}
+
+static json_t *plan(const struct finding *f)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "before", plan_before(f->plan));
+    rpt_put(&out, "after", json_null());
+    rpt_put(&out, "ddl", f->plan_ddl != NULL ? rpt_code(f->plan_ddl) : json_null());
+    return out;
+}
+
+static json_t *variants(const struct finding *f)
+{
+    json_t *out = json_object();
+    if (f->sqlalchemy != NULL)
+        rpt_put(&out, "sqlalchemy", rpt_code(f->sqlalchemy));
+    if (f->django != NULL)
+        rpt_put(&out, "django", rpt_code(f->django));
+    if (f->asyncpg != NULL)
+        rpt_put(&out, "asyncpg", rpt_code(f->asyncpg));
+    return out;
+}
+
+/* --- the issue --- */
+
+static json_t *checklist_of(const struct detector *d)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < DETECTOR_MAX_CHECKLIST && d->checklist[i] != 0; i++)
+        rpt_add(&out, json_integer(d->checklist[i]));
+    return out;
+}
+
+/* The keys that every reader of the format knows. What is not known is left out where the format
+ * allows it; `file` and `line` are there always. */
+static void put_known_keys(json_t **out, const struct finding *f)
+{
+    bool severe = f->severity >= SEVERITY_HIGH;
+    rpt_put(out, "issue", rpt_string(f->issue));
+    rpt_put(out, "file", rpt_string(tag_value(f, SQL_TAG_FILE)));
+    rpt_put(out, "line", line_of(f));
+    if (f->impact != NULL || severe)
+        rpt_put(out, "impact", rpt_string(f->impact != NULL ? f->impact : "not measured"));
+    if (has_text(f))
+        rpt_put(out, "current_code", current_code(f));
+    if (f->optimized_code != NULL)
+        rpt_put(out, "optimized_code", rpt_code(f->optimized_code));
+    if (f->expected_improvement != NULL)
+        rpt_put(out, "expected_improvement", rpt_string(f->expected_improvement));
+    else if (f->severity == SEVERITY_CRITICAL)
+        rpt_put(out, "expected_improvement", json_string("not estimated"));
+}
+
+static json_t *issue(const struct finding *f, double rtt_ms)
+{
+    bool located = tag_value(f, SQL_TAG_FILE) != NULL;
+    json_t *out = json_object();
+    put_known_keys(&out, f);
+    rpt_put(&out, "id", rpt_string(f->detector->id));
+    rpt_put(&out, "rule", rpt_string(f->detector->name));
+    rpt_put(&out, "fingerprint", rpt_hex(f->fingerprint));
+    rpt_put(&out, "checklist", checklist_of(f->detector));
+    rpt_put(&out, "endpoint", rpt_string(f->endpoint->name));
+    rpt_put(&out, "confidence", rpt_number(f->confidence));
+    rpt_put(&out, "confidence_basis", rpt_string(confidence_basis_name(f->basis)));
+    rpt_put(&out, "location_source", json_string(located ? "tag" : "none"));
+    rpt_put(&out, "attribution", json_string(rpt_attribution(f->endpoint->confidence)));
+    rpt_put(&out, "evidence", evidence(f));
+    rpt_put(&out, "improvement", improvement(f, rtt_ms));
+    if (f->plan != NULL && f->plan->status == PLAN_OK)
+        rpt_put(&out, "plan", plan(f));
+    rpt_put(&out, "variants", variants(f));
+    return out;
+}
+
+json_t *rpt_issues(const struct rpt_scope *s)
+{
+    json_t *out = json_object();
+    for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_LOW; severity--) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < s->n_findings; i++) {
+            if ((int)s->findings[i]->severity == severity)
+                rpt_add(&list, issue(s->findings[i], s->result->assumed_rtt_ms));
+        }
+        rpt_put(&out, severity_name((enum severity)severity), list);
+    }
+    return out;
+}

@@ -1,0 +1,40 @@
+/*
+ * The branches of the tree, for report/tree.c alone. Each gives a new reference, or NULL when there
+ * is no memory.
+ */
+#ifndef PGSLEUTH_REPORT_TREE_PARTS_H
+#define PGSLEUTH_REPORT_TREE_PARTS_H
+
+#include "detectors/result.h"
+#include "report/slug.h"
+
+#include <jansson.h>
+
+/* What one document is about: everything, or one endpoint. */
+struct rpt_scope {
+    const struct result *result;
+    const struct endpoint_result *endpoint; /* NULL: everything */
+    struct finding *const *findings;
+    size_t n_findings;
+    const struct score *score;
+    bool needs_optimization;
+    size_t by_severity[SEVERITIES];
+    size_t high_without_plan;
+};
+
+/* tree_issue.c */
+json_t *rpt_issues(const struct rpt_scope *s);
+
+/* tree_endpoint.c */
+json_t *rpt_endpoint(const struct endpoint_result *e);
+json_t *rpt_endpoints(const struct result *r, const struct rpt_slugs *slugs);
+const char *rpt_attribution(enum unit_confidence confidence);
+
+/* tree_run.c */
+json_t *rpt_performance_score(const struct score *s);
+json_t *rpt_score(const struct score *s);
+json_t *rpt_run(const struct result *r);
+json_t *rpt_checklist(const struct rpt_scope *s);
+json_t *rpt_coverage(const struct result *r);
+
+#endif
