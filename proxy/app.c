@@ -1,0 +1,255 @@
+#include "proxy/app.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "proxy/auditor.h"
+#include "proxy/documents.h"
+#include "proxy/listener.h"
+#include "proxy/preflight.h"
+#include "proxy/settings.h"
+#include "proxy/worker.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    MAX_WORKERS = 64,
+    PLAN_RING_BYTES = 1024 * 1024,
+    END_WAIT_S = 5, /* for facts and plans still on their way */
+    SUMMARY_MAX = 1024 * 1024,
+};
+
+struct app {
+    const struct cfg_options *options;
+    struct preflight preflight;
+    struct det_settings settings;
+    struct worker_shared shared;
+    struct event_base *base;
+    struct event *signals[3];
+    struct capture_writer *capture;
+    struct auditor *auditor;
+    struct worker *workers[MAX_WORKERS];
+    size_t n_workers;
+    int64_t epoch_us;
+    int stops; /* signals that asked for the end */
+};
+
+/* --- signals --- */
+
+static void on_stop_signal(evutil_socket_t signal_number, short what, void *context)
+{
+    (void)signal_number;
+    (void)what;
+    struct app *app = context;
+    app->stops++;
+    event_base_loopbreak(app->base);
+}
+
+static void on_report_signal(evutil_socket_t signal_number, short what, void *context)
+{
+    (void)signal_number;
+    (void)what;
+    struct app *app = context;
+    if (auditor_write_report(app->auditor) == 0)
+        log_info("report written: %s/report.yaml", app->options->report_dir);
+}
+
+static bool catch_signals(struct app *app)
+{
+    app->signals[0] = evsignal_new(app->base, SIGINT, on_stop_signal, app);
+    app->signals[1] = evsignal_new(app->base, SIGTERM, on_stop_signal, app);
+    app->signals[2] = evsignal_new(app->base, SIGUSR1, on_report_signal, app);
+    for (size_t i = 0; i < 3; i++) {
+        if (app->signals[i] == NULL || event_add(app->signals[i], NULL) != 0)
+            return false;
+    }
+    /* A peer or a terminal that is gone is an error of the write, not the end of the program. */
+    signal(SIGPIPE, SIG_IGN);
+    return true;
+}
+
+/* --- start --- */
+
+static enum exit_code no_memory(void)
+{
+    log_error("out of memory");
+    return EXIT_INTERNAL;
+}
+
+static enum exit_code start_auditor(struct app *app)
+{
+    const struct cfg_options *o = app->options;
+    char error[512];
+    if (o->capture[0] != '\0') {
+        app->capture = capture_create(o->capture, error, sizeof(error));
+        if (app->capture == NULL) {
+            log_error("%s", error);
+            return EXIT_REPORT_DIR;
+        }
+    }
+    struct auditor_options options = {
+        .settings = &app->settings,
+        .report_dir = o->report_dir,
+        .report_interval_s = o->report_interval_s,
+        .capture = app->capture,
+        .explain = app->preflight.explain,
+        .advisor = {.dsn = app->preflight.explain_dsn,
+                    .interval_ms = o->explain_interval_ms,
+                    .statement_timeout_ms = o->explain_statement_timeout_ms,
+                    .lock_timeout_ms = o->explain_lock_timeout_ms,
+                    .connect_timeout_ms = o->connect_timeout_ms,
+                    .epoch_us = app->epoch_us},
+        .epoch_us = app->epoch_us,
+        .ring_bytes = PLAN_RING_BYTES,
+    };
+    app->auditor = auditor_new(app->base, &options);
+    return app->auditor != NULL ? EXIT_OK : no_memory();
+}
+
+static enum exit_code start_workers(struct app *app)
+{
+    const struct cfg_options *o = app->options;
+    struct worker_options options = {
+        .listen = &app->preflight.listen,
+        .upstream = &app->preflight.upstream,
+        .connect_timeout_ms = o->connect_timeout_ms,
+        .read_size = (size_t)o->spill_max_bytes,
+        .max_sessions = (long)o->max_sessions,
+        .want_samples = app->preflight.explain == RECORD_EXPLAIN_ON,
+        .epoch_us = app->epoch_us,
+        .ring_bytes = (size_t)o->ring_bytes,
+        .auditor_fd = auditor_wake_fd(app->auditor),
+        .shared = &app->shared,
+    };
+    char error[512];
+    for (unsigned i = 0; i < (unsigned)o->workers; i++) {
+        struct worker *w = worker_new(&options, i, error, sizeof(error));
+        if (w == NULL) {
+            log_error("%s", error);
+            return EXIT_LISTEN;
+        }
+        app->workers[app->n_workers++] = w;
+        auditor_add_ring(app->auditor, w->ring);
+    }
+    for (size_t i = 0; i < app->n_workers; i++) {
+        if (worker_start(app->workers[i]) != 0)
+            return no_memory();
+    }
+    return EXIT_OK;
+}
+
+static enum exit_code start(struct app *app)
+{
+    enum exit_code r = preflight_run(app->options, &app->preflight);
+    if (r != EXIT_OK)
+        return r;
+    app->settings = settings_of_options(app->options);
+    app->epoch_us = clock_monotonic_us();
+    app->base = event_base_new();
+    if (app->base == NULL || !catch_signals(app))
+        return no_memory();
+    r = start_auditor(app);
+    if (r == EXIT_OK)
+        r = start_workers(app);
+    return r;
+}
+
+/* --- end --- */
+
+static void stop_workers(struct app *app)
+{
+    for (size_t i = 0; i < app->n_workers; i++)
+        worker_stop(app->workers[i]);
+    for (size_t i = 0; i < app->n_workers; i++)
+        worker_join(app->workers[i]);
+}
+
+/* Let facts and plans that were asked for arrive. */
+static void wait_for_answers(struct app *app)
+{
+    int64_t until = clock_monotonic_us() + (int64_t)END_WAIT_S * 1000000;
+    int stops = app->stops;
+    struct timeval turn = {.tv_usec = 50 * 1000L};
+    do {
+        event_base_loopexit(app->base, &turn);
+        event_base_dispatch(app->base);
+    } while (auditor_is_waiting(app->auditor) && app->stops == stops &&
+             clock_monotonic_us() < until);
+}
+
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return 0;
+}
+
+static void print_summary(const struct app *app)
+{
+    struct strbuf text;
+    strbuf_init(&text, SUMMARY_MAX);
+    bool color =
+        isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL; /* NOLINT(concurrency-mt-unsafe) */
+    if (documents_summary(auditor_audit(app->auditor), color, terminal_width(), &text) == 0) {
+        fputs(strbuf_text(&text), stdout);
+        printf("\nreport: %s/report.yaml\n", app->options->report_dir);
+        fflush(stdout);
+    }
+    strbuf_fini(&text);
+}
+
+static enum exit_code finish(struct app *app)
+{
+    stop_workers(app);
+    wait_for_answers(app);
+    struct auditor_end end = {
+        .sessions = atomic_load(&app->shared.started),
+        .refused = atomic_load(&app->shared.refused),
+    };
+    enum exit_code r = EXIT_OK;
+    if (auditor_finish(app->auditor, &end) != 0)
+        r = EXIT_REPORT_DIR;
+    print_summary(app);
+    if (capture_close(app->capture) != 0)
+        r = EXIT_REPORT_DIR;
+    app->capture = NULL;
+    return r;
+}
+
+static void app_fini(struct app *app)
+{
+    stop_workers(app);
+    auditor_free(app->auditor);
+    for (size_t i = 0; i < app->n_workers; i++)
+        worker_free(app->workers[i]);
+    if (app->n_workers > 0)
+        listener_remove(&app->preflight.listen);
+    capture_close(app->capture);
+    for (size_t i = 0; i < 3; i++) {
+        if (app->signals[i] != NULL)
+            event_free(app->signals[i]);
+    }
+    if (app->base != NULL)
+        event_base_free(app->base);
+}
+
+enum exit_code app_run(const struct cfg_options *options)
+{
+    struct app app = {.options = options};
+    enum exit_code r = start(&app);
+    if (r == EXIT_OK) {
+        log_info("listening on %s, relaying to %s; report in %s", app.preflight.listen.text,
+                 app.preflight.upstream.text, options->report_dir);
+        auditor_start(app.auditor);
+        event_base_dispatch(app.base);
+        r = finish(&app);
+    }
+    app_fini(&app);
+    return r;
+}

@@ -1,0 +1,306 @@
+#include "proxy/auditor.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "proxy/documents.h"
+#include "proxy/parser.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    DRAIN_MS = 20,
+    TICK_MS = 250,
+    RECORDS_A_RING = 4096, /* then the next ring has its turn */
+    MAX_ASKED = 65536,     /* statements remembered as sent to the parser */
+};
+
+struct auditor {
+    struct auditor_options options;
+    struct audit *audit;
+    struct parser *parser;
+    struct advisor *advisor;
+    struct ring *plans; /* the advisor's */
+    struct ring *rings[AUDITOR_MAX_RINGS];
+    size_t n_rings;
+    struct map64 asked;
+    int wake_fd;
+    struct event *wake_event;
+    struct event *drain_event;
+    struct event *tick_event;
+    int64_t last_report_us;
+    int64_t last_explain_us;
+    size_t plans_waiting;
+};
+
+static int64_t now_us(const struct auditor *a)
+{
+    return clock_monotonic_us() - a->options.epoch_us;
+}
+
+/* --- records --- */
+
+static bool wants_facts(const struct record_statement *r)
+{
+    enum sql_verb verb = (enum sql_verb)r->verb;
+    return sql_verb_class(verb) == SQL_CLASS_DATA || verb == SQL_VERB_DECLARE;
+}
+
+/* Send a statement to the parser at its first sight. */
+static void ask_parser(struct auditor *a, const struct record_statement *r)
+{
+    if (!wants_facts(r) || map64_get(&a->asked, r->id.lo) != NULL)
+        return;
+    if (map64_put(&a->asked, r->id.lo, a) != MAP64_OK)
+        return;
+    struct span text = record_tail(&r->h, sizeof(*r), 0, r->text_len);
+    struct span kinds = record_tail(&r->h, sizeof(*r), r->text_len, r->kinds_len);
+    parser_ask(a->parser, r->id, text, kinds);
+}
+
+static void take(struct auditor *a, const struct record_header *record)
+{
+    if (a->options.capture != NULL)
+        capture_write(a->options.capture, record);
+    audit_record(a->audit, record);
+    if (record->type == RECORD_STATEMENT)
+        ask_parser(a, (const struct record_statement *)record);
+    if (record->type == RECORD_PLAN && a->plans_waiting > 0)
+        a->plans_waiting--;
+}
+
+static void on_facts(void *context, const struct record_facts *facts)
+{
+    take(context, &facts->h);
+}
+
+/* True when a ring still held records when its turn was over. */
+static bool drain_once(struct auditor *a)
+{
+    bool more = false;
+    for (size_t i = 0; i < a->n_rings; i++) {
+        const struct record_header *record;
+        int n = 0;
+        while (n < RECORDS_A_RING && (record = ring_peek(a->rings[i])) != NULL) {
+            take(a, record);
+            ring_release(a->rings[i]);
+            n++;
+        }
+        more = more || n == RECORDS_A_RING;
+    }
+    return more;
+}
+
+static void drain(struct auditor *a)
+{
+    while (drain_once(a))
+        continue;
+}
+
+static void write_run_start(struct auditor *a)
+{
+    static const char version[] = PGSLEUTH_VERSION;
+    size_t version_len = sizeof(version) - 1;
+    union {
+        struct record_run_start start;
+        uint8_t bytes[sizeof(struct record_run_start) + sizeof(version) +
+                      sizeof(struct det_settings) + RECORD_ALIGN];
+    } record;
+    memset(&record, 0, sizeof(record));
+    size_t size = record_size(sizeof(record.start), version_len + sizeof(struct det_settings));
+    assert(size <= sizeof(record));
+    record.start = (struct record_run_start){
+        .h = {.len = (uint32_t)size, .type = RECORD_RUN_START},
+        .wall_us = clock_wall_us() - now_us(a),
+        .version_len = (uint16_t)version_len,
+        .settings_len = sizeof(struct det_settings),
+        .explain_state = (uint8_t)a->options.explain,
+    };
+    uint8_t *tail = record.bytes + sizeof(record.start);
+    memcpy(tail, version, version_len);
+    memcpy(tail + version_len, a->options.settings, sizeof(struct det_settings));
+    take(a, &record.start.h);
+}
+
+static uint64_t cpu_us(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+    int64_t seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
+    return (uint64_t)(seconds * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static void write_run_end(struct auditor *a, const struct auditor_end *end)
+{
+    struct record_run_end record = {
+        .h = {.len = sizeof(record), .type = RECORD_RUN_END},
+        .time_us = now_us(a),
+        .sessions = end->sessions,
+        .refused = end->refused,
+        .cpu_us = cpu_us(),
+        .parser_restarts = parser_restarts(a->parser),
+    };
+    for (size_t i = 0; i < a->n_rings; i++)
+        record.dropped += ring_dropped(a->rings[i]);
+    take(a, &record.h);
+}
+
+/* --- plans --- */
+
+static void maybe_explain(struct auditor *a, int64_t now)
+{
+    if (a->advisor == NULL || now - a->last_explain_us < a->options.advisor.interval_ms * 1000)
+        return;
+    const struct statement *s = audit_next_to_explain(a->audit, now);
+    if (s == NULL)
+        return;
+    if (advisor_submit(a->advisor, s->id, s->sample_text, s->sample_n_params, s->sample_params))
+        a->plans_waiting++;
+    a->last_explain_us = now;
+}
+
+/* --- loop --- */
+
+static void on_drain(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    drain(context);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    uint64_t count;
+    if (read(fd, &count, sizeof(count)) < 0)
+        return;
+    drain(context);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct auditor *a = context;
+    int64_t now = now_us(a);
+    maybe_explain(a, now);
+    if (a->options.capture != NULL)
+        capture_flush(a->options.capture);
+    int64_t interval_us = a->options.report_interval_s * 1000000;
+    if (interval_us > 0 && now - a->last_report_us >= interval_us)
+        auditor_write_report(a);
+}
+
+int auditor_write_report(struct auditor *a)
+{
+    char error[512];
+    a->last_report_us = now_us(a);
+    int r = documents_write(a->audit, a->options.report_dir, error, sizeof(error));
+    if (r != 0)
+        log_error("%s", error);
+    return r;
+}
+
+bool auditor_is_waiting(const struct auditor *a)
+{
+    return parser_waiting(a->parser) > 0 || a->plans_waiting > 0;
+}
+
+int auditor_finish(struct auditor *a, const struct auditor_end *end)
+{
+    drain(a);
+    write_run_end(a, end);
+    audit_finish(a->audit);
+    return auditor_write_report(a);
+}
+
+const struct audit *auditor_audit(const struct auditor *a)
+{
+    return a->audit;
+}
+
+void auditor_add_ring(struct auditor *a, struct ring *ring)
+{
+    assert(a->n_rings < AUDITOR_MAX_RINGS);
+    a->rings[a->n_rings++] = ring;
+}
+
+int auditor_wake_fd(const struct auditor *a)
+{
+    return a->wake_fd;
+}
+
+void auditor_start(struct auditor *a)
+{
+    struct timeval drain_every = {.tv_usec = DRAIN_MS * 1000L};
+    struct timeval tick_every = {.tv_usec = TICK_MS * 1000L};
+    event_add(a->wake_event, NULL);
+    event_add(a->drain_event, &drain_every);
+    event_add(a->tick_event, &tick_every);
+    a->last_report_us = now_us(a);
+}
+
+static bool start_advisor(struct auditor *a)
+{
+    if (a->options.explain != RECORD_EXPLAIN_ON)
+        return true;
+    a->plans = ring_new(a->options.ring_bytes);
+    if (a->plans == NULL)
+        return false;
+    a->advisor = advisor_start(&a->options.advisor, a->plans, a->wake_fd);
+    if (a->advisor == NULL)
+        return false;
+    auditor_add_ring(a, a->plans);
+    return true;
+}
+
+struct auditor *auditor_new(struct event_base *base, const struct auditor_options *options)
+{
+    struct auditor *a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return NULL;
+    a->options = *options;
+    map64_init(&a->asked, MAX_ASKED);
+    a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    a->audit = audit_new(options->settings);
+    a->parser = parser_new(base, on_facts, a);
+    a->wake_event = event_new(base, a->wake_fd, EV_READ | EV_PERSIST, on_wake, a);
+    a->drain_event = event_new(base, -1, EV_PERSIST, on_drain, a);
+    a->tick_event = event_new(base, -1, EV_PERSIST, on_tick, a);
+    bool ready = a->wake_fd >= 0 && a->audit != NULL && a->parser != NULL &&
+                 a->wake_event != NULL && a->drain_event != NULL && a->tick_event != NULL;
+    if (!ready || !start_advisor(a)) {
+        auditor_free(a);
+        return NULL;
+    }
+    write_run_start(a);
+    return a;
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL)
+        event_free(event);
+}
+
+void auditor_free(struct auditor *a)
+{
+    if (a == NULL)
+        return;
+    advisor_stop(a->advisor);
+    parser_free(a->parser);
+    free_event(a->wake_event);
+    free_event(a->drain_event);
+    free_event(a->tick_event);
+    ring_free(a->plans);
+    audit_free(a->audit);
+    map64_fini(&a->asked);
+    if (a->wake_fd >= 0)
+        close(a->wake_fd);
+    free(a);
+}

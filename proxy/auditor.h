@@ -1,0 +1,71 @@
+/*
+ * The auditor: the main thread's side of the rings. It owns everything that is known about the
+ * traffic.
+ *
+ * Every record, from a worker, the parser helper or the advisor, passes through auditor_take():
+ * first into the capture, then into the audit. So a capture holds exactly what the audit saw, in
+ * the same order, and gives the same report when it is read again.
+ *
+ * On its loop: a short timer and an eventfd drain the rings; a slower one chooses a statement to
+ * explain, flushes the capture and, at the chosen interval, writes the report.
+ */
+#ifndef PGSLEUTH_PROXY_AUDITOR_H
+#define PGSLEUTH_PROXY_AUDITOR_H
+
+#include "common/ring.h"
+#include "detectors/advisor/advisor.h"
+#include "detectors/audit.h"
+#include "proxy/capture.h"
+
+struct event_base;
+struct auditor;
+
+enum { AUDITOR_MAX_RINGS = 64 + 1 }; /* of the workers, and the advisor's */
+
+struct auditor_options {
+    const struct det_settings *settings;
+    const char *report_dir;         /* borrowed */
+    int64_t report_interval_s;      /* 0: only when asked */
+    struct capture_writer *capture; /* borrowed; NULL: none */
+    enum record_explain_state explain;
+    struct advisor_options advisor; /* used when explain is on */
+    int64_t epoch_us;
+    size_t ring_bytes;
+};
+
+/* The last figures of a run, which no record before it holds. */
+struct auditor_end {
+    uint64_t sessions;
+    uint64_t refused;
+};
+
+/* NULL when there is no memory. Writes the run's first record and starts the advisor. */
+struct auditor *auditor_new(struct event_base *base, const struct auditor_options *options);
+
+/* The eventfd that workers write when their ring is half full. */
+int auditor_wake_fd(const struct auditor *a);
+
+/* Drain this ring from now on; borrowed. */
+void auditor_add_ring(struct auditor *a, struct ring *ring);
+
+/* Begin the timers. */
+void auditor_start(struct auditor *a);
+
+/* Write the report now; a failure is logged. 0 or -1. */
+int auditor_write_report(struct auditor *a);
+
+/* True while statements wait for the parser or for a plan: the end of a short run may wait for
+ * them. */
+bool auditor_is_waiting(const struct auditor *a);
+
+/* The workers have ended: take their last records, close every unit of work, write the run's last
+ * record and the report. 0, or -1 when the report could not be written. */
+int auditor_finish(struct auditor *a, const struct auditor_end *end);
+
+/* What was found, for the summary. Valid until auditor_free. */
+const struct audit *auditor_audit(const struct auditor *a);
+
+/* NULL is allowed. */
+void auditor_free(struct auditor *a);
+
+#endif

@@ -1,0 +1,101 @@
+#include "proxy/cli/cli.h"
+
+#include "common/log.h"
+#include "detectors/audit.h"
+#include "proxy/capture.h"
+#include "proxy/documents.h"
+#include "proxy/files.h"
+#include "proxy/settings.h"
+
+#include <stdio.h>
+
+enum { SUMMARY_MAX = 1024 * 1024 };
+
+/* A capture being read: its first record says how to judge the rest. */
+struct replay {
+    const struct cfg_options *options;
+    struct audit *audit;
+    bool traffic;
+    const char *fault;
+};
+
+static void begin(struct replay *replay, const struct record_header *record)
+{
+    struct det_settings settings;
+    if (record->type != RECORD_RUN_START) {
+        replay->fault = "it does not begin with the start of a run";
+        return;
+    }
+    if (settings_of_run((const struct record_run_start *)record, replay->options, &settings) != 0) {
+        replay->fault = "it was written by another version";
+        return;
+    }
+    replay->audit = audit_new(&settings);
+    if (replay->audit == NULL)
+        replay->fault = "out of memory";
+}
+
+static void take(void *context, const struct record_header *record)
+{
+    struct replay *replay = context;
+    if (replay->audit == NULL && replay->fault == NULL)
+        begin(replay, record);
+    if (replay->audit == NULL)
+        return;
+    audit_record(replay->audit, record);
+    replay->traffic = replay->traffic || record->type == RECORD_EXCHANGE;
+}
+
+static enum exit_code write_down(const struct replay *replay)
+{
+    char error[512];
+    const char *folder = replay->options->report_dir;
+    if (files_prepare_folder(folder, error, sizeof(error)) != 0 ||
+        documents_write(replay->audit, folder, error, sizeof(error)) != 0) {
+        log_error("%s", error);
+        return EXIT_REPORT_DIR;
+    }
+    struct strbuf text;
+    strbuf_init(&text, SUMMARY_MAX);
+    if (documents_summary(replay->audit, false, 0, &text) == 0)
+        printf("%s\nreport: %s/report.yaml\n", strbuf_text(&text), folder);
+    strbuf_fini(&text);
+    return replay->traffic ? EXIT_OK : EXIT_NO_TRAFFIC;
+}
+
+static enum exit_code report(const struct cfg_options *options)
+{
+    if (options->positional_count != 1) {
+        log_error("report: which capture? pgsleuth report CAPTURE");
+        return EXIT_USAGE;
+    }
+    const char *path = options->positional[0];
+    struct replay replay = {.options = options};
+    char error[512];
+    bool cut = false;
+    enum exit_code code = EXIT_CAPTURE;
+    if (capture_read(path, take, &replay, &cut, error, sizeof(error)) != 0)
+        log_error("%s", error);
+    else if (replay.audit == NULL)
+        log_error("cannot read the capture %s: %s", path,
+                  replay.fault != NULL ? replay.fault : "it is empty");
+    else {
+        if (cut)
+            log_warning("the capture %s ends in the middle of a record, which is left out", path);
+        audit_finish(replay.audit);
+        code = write_down(&replay);
+    }
+    audit_free(replay.audit);
+    return code;
+}
+
+enum exit_code cli_report(const struct cli_input *in)
+{
+    struct cfg_options options;
+    enum exit_code code;
+    if (!cli_options(in, "report", CFG_REPORT, 1, &options, &code))
+        return code;
+    code = report(&options);
+    cfg_options_fini(&options);
+    return code;
+}

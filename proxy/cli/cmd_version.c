@@ -1,0 +1,10 @@
+#include "proxy/cli/cli.h"
+
+#include <stdio.h>
+
+enum exit_code cli_version(const struct cli_input *in)
+{
+    (void)in;
+    printf("pgsleuth %s\n", PGSLEUTH_VERSION);
+    return EXIT_OK;
+}

@@ -1,0 +1,92 @@
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+static bool is_unix(const struct address *a)
+{
+    return a->storage.ss_family == AF_UNIX;
+}
+
+static const char *unix_path(const struct address *a)
+{
+    return ((const struct sockaddr_un *)&a->storage)->sun_path;
+}
+
+static int say(const struct addresses *addresses, int saved_errno, char *error, size_t error_size)
+{
+    const char *hint =
+        saved_errno == EADDRINUSE ? "; stop what uses it, or choose another with --listen" : "";
+    snprintf(error, error_size, "cannot listen on %s: %s%s", addresses->text,
+             strerrordesc_np(saved_errno), hint);
+    return -1;
+}
+
+static int open_socket(const struct address *a, bool share)
+{
+    int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int on = 1;
+    if (!is_unix(a)) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (share)
+            setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+        if (a->storage.ss_family == AF_INET6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    if (bind(fd, (const struct sockaddr *)&a->storage, a->len) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* A socket file left behind by a process that is gone refuses connections. */
+static void remove_stale(const struct address *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (const struct sockaddr *)&a->storage, a->len) != 0 && errno == ECONNREFUSED)
+        unlink(unix_path(a));
+    close(fd);
+}
+
+int listener_probe(const struct addresses *addresses, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct address *a = &addresses->items[i];
+        if (is_unix(a))
+            remove_stale(a);
+        int fd = open_socket(a, false);
+        if (fd < 0)
+            return say(addresses, errno, error, error_size);
+        close(fd);
+        if (is_unix(a))
+            unlink(unix_path(a));
+    }
+    return 0;
+}
+
+int listener_open(const struct addresses *addresses, size_t i, char *error, size_t error_size)
+{
+    int fd = open_socket(&addresses->items[i], true);
+    return fd >= 0 ? fd : say(addresses, errno, error, error_size);
+}
+
+void listener_remove(const struct addresses *addresses)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (is_unix(&addresses->items[i]))
+            unlink(unix_path(&addresses->items[i]));
+    }
+}

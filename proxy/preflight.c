@@ -1,0 +1,144 @@
+#include "proxy/preflight.h"
+
+#include "common/log.h"
+#include "proxy/files.h"
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int wait_connected(int fd, int64_t timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int n = poll(&p, 1, (int)timeout_ms);
+    if (n == 0)
+        return ETIMEDOUT;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        return errno;
+    return error;
+}
+
+static int connect_one(const struct address *a, int64_t timeout_ms)
+{
+    int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int r = 0;
+    if (connect(fd, (const struct sockaddr *)&a->storage, a->len) != 0)
+        r = errno == EINPROGRESS ? wait_connected(fd, timeout_ms) : errno;
+    close(fd);
+    return r;
+}
+
+int preflight_connect(const struct addresses *addresses, int64_t timeout_ms)
+{
+    int r = ENOENT;
+    for (size_t i = 0; i < addresses->count; i++) {
+        r = connect_one(&addresses->items[i], timeout_ms);
+        if (r == 0)
+            return 0;
+    }
+    return r;
+}
+
+static enum exit_code check_addresses(const struct cfg_options *options, struct preflight *out)
+{
+    char error[400];
+    if (options->upstream[0] == '\0') {
+        log_error(
+            "no upstream server: give --upstream postgresql://host:port, or set DATABASE_URL");
+        return EXIT_USAGE;
+    }
+    if (address_of_listener(options->listen, &out->listen, error, sizeof(error)) != 0) {
+        log_error("listen: %s", error);
+        return EXIT_USAGE;
+    }
+    if (address_of_url(options->upstream, &out->upstream, error, sizeof(error)) != 0) {
+        log_error("upstream: %s", error);
+        return EXIT_UPSTREAM;
+    }
+    if (address_is_loop(&out->listen, &out->upstream)) {
+        log_error("upstream %s is pgsleuth's own listener; point --upstream at PostgreSQL",
+                  out->upstream.text);
+        return EXIT_UPSTREAM;
+    }
+    return EXIT_OK;
+}
+
+static enum exit_code check_resources(const struct cfg_options *options, const struct preflight *p)
+{
+    char error[512];
+    if (listener_probe(&p->listen, error, sizeof(error)) != 0) {
+        log_error("%s", error);
+        return EXIT_LISTEN;
+    }
+    if (files_prepare_folder(options->report_dir, error, sizeof(error)) != 0) {
+        log_error("%s; choose another folder with --report-dir", error);
+        return EXIT_REPORT_DIR;
+    }
+    int r = preflight_connect(&p->upstream, options->connect_timeout_ms);
+    if (r != 0) {
+        log_error("upstream %s does not answer: %s; start PostgreSQL there or correct --upstream",
+                  p->upstream.text, strerrordesc_np(r));
+        return EXIT_UPSTREAM;
+    }
+    return EXIT_OK;
+}
+
+/* First line of libpq's message without its prefix; it names user, host and database, never a
+ * password. */
+static void first_line(const char *message, char *out, size_t size)
+{
+    snprintf(out, size, "%s", message);
+    out[strcspn(out, "\n")] = '\0';
+}
+
+/* A login that is refused now would be refused each time: better told at once. */
+static enum exit_code check_explain(const struct cfg_options *options, struct preflight *p)
+{
+    bool own = options->explain_dsn[0] != '\0';
+    p->explain_dsn = own ? options->explain_dsn : options->upstream;
+    if (!options->explain_enabled) {
+        p->explain = RECORD_EXPLAIN_OFF;
+        return EXIT_OK;
+    }
+    if (!address_url_is_complete(p->explain_dsn)) {
+        p->explain = RECORD_EXPLAIN_OFF_NO_DSN;
+        log_info("no plans: neither explain.dsn nor the upstream names a user and a database");
+        return EXIT_OK;
+    }
+    p->explain = RECORD_EXPLAIN_ON;
+    char timeout[32];
+    snprintf(timeout, sizeof(timeout), "%lld",
+             (long long)((options->connect_timeout_ms + 1999) / 1000));
+    const char *keywords[] = {"dbname", "connect_timeout", "application_name", NULL};
+    const char *values[] = {p->explain_dsn, timeout, "pgsleuth preflight", NULL};
+    PGconn *conn = PQconnectdbParams(keywords, values, 1);
+    enum exit_code r = EXIT_OK;
+    if (PQstatus(conn) != CONNECTION_OK) {
+        char line[400];
+        first_line(conn != NULL ? PQerrorMessage(conn) : "out of memory", line, sizeof(line));
+        log_error("%s: %s; correct it, or pass --no-explain-enabled to audit without plans",
+                  own ? "explain.dsn" : "the upstream as connection for plans", line);
+        r = EXIT_EXPLAIN;
+    }
+    PQfinish(conn);
+    return r;
+}
+
+enum exit_code preflight_run(const struct cfg_options *options, struct preflight *out)
+{
+    *out = (struct preflight){.explain = RECORD_EXPLAIN_OFF};
+    enum exit_code r = check_addresses(options, out);
+    if (r == EXIT_OK)
+        r = check_resources(options, out);
+    if (r == EXIT_OK)
+        r = check_explain(options, out);
+    return r;
+}

@@ -1,0 +1,26 @@
+#include "proxy/settings.h"
+
+struct det_settings settings_of_options(const struct cfg_options *options)
+{
+    struct det_settings s;
+    memset(&s, 0, sizeof(s));
+#define SETTING(field, option) s.field = (__typeof__(s.field))options->option;
+#include "proxy/settings.def"
+#undef SETTING
+    return s;
+}
+
+int settings_of_run(const struct record_run_start *run, const struct cfg_options *options,
+                    struct det_settings *out)
+{
+    if (run->settings_len != sizeof(*out))
+        return -1;
+    memcpy(out, record_tail(&run->h, sizeof(*run), run->version_len, sizeof(*out)).data,
+           sizeof(*out));
+#define SETTING(field, option)                                                                     \
+    if (options->origins[CFG_ID_##option].kind != CFG_FROM_DEFAULT)                                \
+        out->field = (__typeof__(out->field))options->option;
+#include "proxy/settings.def"
+#undef SETTING
+    return 0;
+}

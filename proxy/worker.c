@@ -1,0 +1,199 @@
+#include "proxy/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100 };
+
+int64_t worker_now(const struct worker *w)
+{
+    return clock_monotonic_us() - w->options.epoch_us;
+}
+
+void worker_wake_auditor(struct worker *w)
+{
+    if (!ring_wants_wake(w->ring))
+        return;
+    uint64_t one = 1;
+    /* A full counter means that the auditor has been told often enough. */
+    if (write(w->options.auditor_fd, &one, sizeof(one)) < 0)
+        return;
+}
+
+static void set_accepting(struct worker *w, bool on)
+{
+    for (size_t i = 0; i < w->n_listeners; i++) {
+        if (on)
+            event_add(&w->accept_events[i], NULL);
+        else
+            event_del(&w->accept_events[i]);
+    }
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct worker *w = context;
+    if (!w->stopping)
+        set_accepting(w, true);
+}
+
+/* Out of descriptors or memory: the waiting connection would wake us for ever, so look away for a
+ * moment. */
+static void pause_accepting(struct worker *w, int error)
+{
+    log_warning("cannot accept a connection: %s; trying again in %d ms", strerrordesc_np(error),
+                ACCEPT_PAUSE_MS);
+    set_accepting(w, false);
+    struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000L};
+    event_add(&w->accept_again, &tv);
+}
+
+static void on_accept(evutil_socket_t listener, short what, void *context)
+{
+    (void)what;
+    struct worker *w = context;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+        socklen_t len = sizeof(peer);
+        int fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_accepting(w, errno);
+            return;
+        }
+        char host[64];
+        address_host_text((const struct sockaddr *)&peer, len, host, sizeof(host));
+        session_new(w, fd, host);
+    }
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct worker *w = context;
+    w->stopping = true;
+    event_del(&w->accept_again);
+    set_accepting(w, false);
+    while (w->sessions != NULL)
+        session_close(w->sessions, CLOSE_SHUTDOWN);
+}
+
+static int open_listeners(struct worker *w, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < w->options.listen->count; i++) {
+        int fd = listener_open(w->options.listen, i, error, error_size);
+        if (fd < 0)
+            return -1;
+        event_assign(&w->accept_events[i], w->base, fd, EV_READ | EV_PERSIST, on_accept, w);
+        w->n_listeners++;
+    }
+    return 0;
+}
+
+struct worker *worker_new(const struct worker_options *options, unsigned index, char *error,
+                          size_t error_size)
+{
+    snprintf(error, error_size, "no memory for a worker");
+    struct worker *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return NULL;
+    w->options = *options;
+    w->index = index;
+    w->read_size = options->read_size < WORKER_SCRATCH ? options->read_size : WORKER_SCRATCH;
+    w->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->base = event_base_new();
+    w->ring = ring_new(options->ring_bytes);
+    if (w->stop_fd < 0 || w->base == NULL || w->ring == NULL)
+        goto fail;
+    wire_context_init(&w->wire, w->ring, options->want_samples);
+    event_assign(&w->stop_event, w->base, w->stop_fd, EV_READ, on_stop, w);
+    evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
+    if (open_listeners(w, error, error_size) != 0)
+        goto fail;
+    set_accepting(w, true);
+    event_add(&w->stop_event, NULL);
+    return w;
+fail:
+    worker_free(w);
+    return NULL;
+}
+
+static void reap(struct worker *w)
+{
+    while (w->reap != NULL) {
+        struct session *next = w->reap->next;
+        session_free(w->reap);
+        w->reap = next;
+    }
+}
+
+static void *run(void *context)
+{
+    struct worker *w = context;
+    while (!w->stopping) {
+        event_base_loop(w->base, EVLOOP_ONCE);
+        reap(w);
+    }
+    return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+    /* Signals are the main thread's. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->started = r == 0;
+    return r == 0 ? 0 : -1;
+}
+
+void worker_stop(struct worker *w)
+{
+    uint64_t one = 1;
+    if (write(w->stop_fd, &one, sizeof(one)) < 0)
+        log_error("cannot stop a worker: %s", strerrordesc_np(errno));
+}
+
+void worker_join(struct worker *w)
+{
+    if (w->started)
+        pthread_join(w->thread, NULL);
+    w->started = false;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->n_listeners; i++) {
+        event_del(&w->accept_events[i]);
+        close(event_get_fd(&w->accept_events[i]));
+    }
+    if (w->base != NULL && w->ring != NULL && w->stop_fd >= 0) {
+        event_del(&w->stop_event);
+        event_del(&w->accept_again);
+        wire_context_fini(&w->wire);
+    }
+    if (w->base != NULL)
+        event_base_free(w->base);
+    ring_free(w->ring);
+    if (w->stop_fd >= 0)
+        close(w->stop_fd);
+    free(w);
+}
