@@ -1,0 +1,1 @@
+"""A small bookshop with known faults, each beside the route that does the same without it."""
