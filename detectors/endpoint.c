@@ -294,7 +294,7 @@ static void name_by_signature(struct endpoint *e, char out[LEDGER_NAME_MAX])
     unsigned n = main_tables(e, tables);
     const char *verb = sql_verb_name(e->anchor->verb);
     size_t at = 0;
-    for (; verb[at] != '\0' && at < LEDGER_NAME_MAX / 4; at++)
+    for (; at < LEDGER_NAME_MAX / 4 && verb[at] != '\0'; at++)
         out[at] = (char)tolower((unsigned char)verb[at]);
     struct span anchor = ledger_table(e->anchor, 0);
     if (anchor.len > 0)

@@ -20,7 +20,7 @@
  * drop one schema of their own. */
 static const char *test_dsn(void)
 {
-    const char *dsn = getenv("PGSLEUTH_TEST_DSN");
+    const char *dsn = getenv("PGSLEUTH_TEST_DSN"); /* NOLINT(concurrency-mt-unsafe): one thread */
     if (dsn == NULL)
         skip();
     return dsn;

@@ -33,7 +33,7 @@ static const char *describe(const struct record_facts *f)
     static char out[FACTS_RECORD_MAX * 2];
     static const char *const ops[] = {"EQ", "IN", "RANGE", "LIKE", "NULL", "JOIN", "OTHER"};
     struct reader r = reader_of(record_tail(&f->h, sizeof(*f), 0, f->tail_len));
-    struct span tables[256];
+    struct span tables[256] = {{.data = NULL, .len = 0}};
     size_t at = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < f->n_tables; i++) {

@@ -5,6 +5,7 @@
 #ifndef PGSLEUTH_TESTS_REPORT_GOLDEN_H
 #define PGSLEUTH_TESTS_REPORT_GOLDEN_H
 
+#include "cmocka_all.h"
 #include "common/span.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ static inline void golden_check(const char *name, struct span got)
     static char want[MOST];
     char path[512];
     snprintf(path, sizeof path, "%s/report/%s.golden", PGSLEUTH_TEST_DATA, name);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
     if (getenv("PGSLEUTH_UPDATE_GOLDEN") != NULL)
         golden_write(path, got);
     FILE *file = fopen(path, "rb");

@@ -16,7 +16,7 @@ static const json_t *at(const json_t *value, const char *path)
         assert_true(len < sizeof key);
         memcpy(key, path, len);
         key[len] = '\0';
-        value = json_is_array(value) ? json_array_get(value, (size_t)atoi(key))
+        value = json_is_array(value) ? json_array_get(value, strtoul(key, NULL, 10))
                                      : json_object_get(value, key);
         path += len + (path[len] == '.');
     }

@@ -145,12 +145,12 @@ static const char *const hostile[] = {
     "0123456701234567",
     "\xf0\x9f\x98\x80",
     "a\n\xf0\x9f\x98\x80\n",
-    "a\xe2\x80\xa8"
-    "b\nc\n",
-    "a\xc2\x85"
-    "b\nc\n",
-    "\xef\xbb\xbf"
-    "a\nb\n",
+    ("a\xe2\x80\xa8"
+     "b\nc\n"),
+    ("a\xc2\x85"
+     "b\nc\n"),
+    ("\xef\xbb\xbf"
+     "a\nb\n"),
     "\x01\x1b[0m\x7f",
     "a\r\nb\r\n",
     "\xc3\xa9\xe2\x82\xac\n\xc3\xa9\n",

@@ -484,8 +484,8 @@ static void test_messages_long_strings_without_end_are_malformed(void **state)
     (void)state;
     static uint8_t body[65536];
     memset(body, 'S', sizeof(body));
-    decode *decoders[] = {decode_command, decode_error,  decode_parameter,
-                          decode_query,   decode_target, decode_execute};
+    decode *const decoders[] = {decode_command, decode_error,  decode_parameter,
+                                decode_query,   decode_target, decode_execute};
     for (size_t i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++)
         assert_int_equal(decode_guarded(decoders[i], span_of(body, sizeof(body)), false),
                          WIRE_MALFORMED);

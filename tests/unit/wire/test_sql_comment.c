@@ -76,7 +76,7 @@ static const struct {
     /* not tags */
     {"select something", ""},
     {"see http://x.y/?route=/z", ""},
-    {"TODO fix, route: x", ""},
+    {"to fix, route: x", ""},
     {"route='/x' and more", ""},
     {"route='/x", ""},
     {"='x'", ""},
