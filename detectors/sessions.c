@@ -206,7 +206,7 @@ static void sweep(struct sessions *s)
         close_trace(s, s->oldest_trace);
 }
 
-static void advance(struct sessions *s, int64_t time_us)
+void sessions_advance(struct sessions *s, int64_t time_us)
 {
     if (time_us <= s->now_us)
         return;
@@ -238,7 +238,7 @@ void sessions_start(struct sessions *s, const struct record_session_start *r)
     struct det_session *x = session_of(s, r->session);
     if (x != NULL)
         x->fresh = true;
-    advance(s, r->time_us);
+    sessions_advance(s, r->time_us);
 }
 
 void sessions_end(struct sessions *s, uint64_t session, int64_t time_us)
@@ -247,7 +247,7 @@ void sessions_end(struct sessions *s, uint64_t session, int64_t time_us)
     if (x != NULL)
         close_session_unit(s, x, UNIT_BY_CONNECTION);
     free(x);
-    advance(s, time_us);
+    sessions_advance(s, time_us);
 }
 
 /* --- borders --- */
@@ -389,7 +389,7 @@ void sessions_exchange(struct sessions *s, const struct record_exchange *r, stru
         take_data(s, x, r, st, tag);
     bool ended_tx = move_transaction(x, r);
     close_after(s, x, c, ended_tx);
-    advance(s, r->start_us + (int64_t)r->total_us);
+    sessions_advance(s, r->start_us + (int64_t)r->total_us);
 }
 
 static int by_id(const void *a, const void *b)

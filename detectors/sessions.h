@@ -52,6 +52,9 @@ void sessions_end(struct sessions *s, uint64_t session, int64_t time_us);
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
                        const struct tag *tag);
 
+/* Time has passed without a record of a session. */
+void sessions_advance(struct sessions *s, int64_t time_us);
+
 /* Close every open unit, in an order that depends on the records alone. */
 void sessions_finish(struct sessions *s);
 

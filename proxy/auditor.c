@@ -16,6 +16,8 @@ enum {
     DRAIN_MS = 20,
     TICK_MS = 250,
     RECORDS_A_RING = 4096, /* then the next ring has its turn */
+    MARKS_AFTER_TRAFFIC = 4,
+    MARK_MS = 1000,        /* of silence, then the audit is told the time */
     MAX_ASKED = 65536,     /* statements remembered as sent to the parser */
 };
 
@@ -34,6 +36,8 @@ struct auditor {
     struct event *tick_event;
     int64_t last_report_us;
     int64_t last_explain_us;
+    int64_t last_mark_us;
+    unsigned marks_due; /* a unit closes after its gap and a second's slack: a few marks suffice */
     size_t plans_waiting;
 };
 
@@ -71,6 +75,8 @@ static void take(struct auditor *a, const struct record_header *record)
         ask_parser(a, (const struct record_statement *)record);
     if (record->type == RECORD_PLAN && a->plans_waiting > 0)
         a->plans_waiting--;
+    if (record->type == RECORD_EXCHANGE)
+        a->marks_due = MARKS_AFTER_TRAFFIC;
 }
 
 static void on_facts(void *context, const struct record_facts *facts)
@@ -164,6 +170,18 @@ static void maybe_explain(struct auditor *a, int64_t now)
     a->last_explain_us = now;
 }
 
+/* Without traffic nothing tells the audit that a pause has grown long enough to end a unit: a report of a quiet proxy
+ * would miss its last requests. */
+static void maybe_mark(struct auditor *a, int64_t now)
+{
+    if (a->marks_due == 0 || now - a->last_mark_us < MARK_MS * 1000L)
+        return;
+    a->marks_due--;
+    a->last_mark_us = now;
+    struct record_mark mark = {.h = {.len = sizeof(mark), .type = RECORD_MARK}, .time_us = now};
+    take(a, &mark.h);
+}
+
 /* --- loop --- */
 
 static void on_drain(evutil_socket_t fd, short what, void *context)
@@ -188,6 +206,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct auditor *a = context;
     int64_t now = now_us(a);
+    drain(a);
+    maybe_mark(a, now);
     maybe_explain(a, now);
     if (a->options.capture != NULL)
         capture_flush(a->options.capture);

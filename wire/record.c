@@ -171,6 +171,8 @@ static bool check_body(const struct record_header *h)
         return check_facts(r);
     case RECORD_PLAN:
         return check_plan(r);
+    case RECORD_MARK:
+        return tail_is(h, sizeof(struct record_mark), 0);
     case RECORD_RUN_END:
         return tail_is(h, sizeof(struct record_run_end), 0);
     case RECORD_NONE:

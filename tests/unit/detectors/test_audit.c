@@ -100,6 +100,20 @@ static void test_chatter_is_known_by_its_verb_before_its_text(void **state)
     traffic_free(t);
 }
 
+static void test_mark_of_time_closes_what_was_silent(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    traffic_by_id(t, "SELECT id FROM t WHERE id = $1", 1, 1);
+    assert_null(audit_endpoints(t->audit));
+    traffic_wait(t, 5000);
+    struct record_mark *mark = (void *)t->out.bytes;
+    mark->time_us = t->now_us;
+    traffic_send(t, RECORD_MARK, sizeof(*mark), 0);
+    assert_non_null(audit_endpoints(t->audit));
+    traffic_free(t);
+}
+
 static void test_endpoints_over_their_cap_are_counted(void **state)
 {
     (void)state;
@@ -158,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_exchange_without_its_statement_is_counted),
         cmocka_unit_test(test_unknown_tag_and_late_text_are_borne),
         cmocka_unit_test(test_chatter_is_known_by_its_verb_before_its_text),
+        cmocka_unit_test(test_mark_of_time_closes_what_was_silent),
         cmocka_unit_test(test_endpoints_over_their_cap_are_counted),
         cmocka_unit_test(test_controller_and_action_name_an_endpoint),
         cmocka_unit_test(test_many_sessions_come_and_go),

@@ -140,6 +140,9 @@ static inline void sample_make(struct sample *s, enum record_type type)
     case RECORD_SESSION_OPAQUE:
         sample_head(s, type, sizeof(struct record_session_opaque), 0);
         break;
+    case RECORD_MARK:
+        sample_head(s, type, sizeof(struct record_mark), 0);
+        break;
     case RECORD_RUN_END:
         sample_head(s, type, sizeof(struct record_run_end), 0);
         break;
