@@ -114,6 +114,7 @@ static int check_orders(const struct cfg_options *options, struct cfg_error *err
     static const struct {
         enum cfg_id low, high;
     } orders[] = {
+        {CFG_ID_unbounded_min_rows, CFG_ID_unbounded_medium_rows},
         {CFG_ID_unbounded_medium_rows, CFG_ID_unbounded_high_rows},
         {CFG_ID_unbounded_high_rows, CFG_ID_unbounded_critical_rows},
     };

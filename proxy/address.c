@@ -16,13 +16,13 @@ static int unix_address(const char *path, struct addresses *out, char *error, si
     if (strlen(path) >= sizeof(un->sun_path)) {
         snprintf(error, error_size, "socket path is longer than %zu bytes",
                  sizeof(un->sun_path) - 1);
-        return -1;
+        return ADDRESS_SYNTAX;
     }
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, strlen(path) + 1);
     out->items[0].len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
     out->count = 1;
-    return 0;
+    return ADDRESS_OK;
 }
 
 static int resolve(const char *host, const char *port, int flags, struct addresses *out,
@@ -34,7 +34,7 @@ static int resolve(const char *host, const char *port, int flags, struct address
     if (r != 0) {
         snprintf(error, error_size, "cannot resolve \"%s\": %s", host != NULL ? host : "*",
                  gai_strerror(r));
-        return -1;
+        return ADDRESS_UNKNOWN;
     }
     for (struct addrinfo *a = list; a != NULL && out->count < ADDRESS_MAX; a = a->ai_next) {
         struct address *item = &out->items[out->count++];
@@ -42,7 +42,7 @@ static int resolve(const char *host, const char *port, int flags, struct address
         item->len = a->ai_addrlen;
     }
     freeaddrinfo(list);
-    return 0;
+    return ADDRESS_OK;
 }
 
 /* Cut "host:port" or "[v6]:port"; gives the port or NULL. `host` has room for the whole text. */
@@ -74,7 +74,7 @@ int address_of_listener(const char *text, struct addresses *out, char *error, si
     char host[ADDRESS_TEXT];
     if (strlen(text) >= sizeof(host)) {
         snprintf(error, error_size, "address is too long");
-        return -1;
+        return ADDRESS_SYNTAX;
     }
     snprintf(out->text, sizeof(out->text), "%s", text);
     if (text[0] == '/')
@@ -82,7 +82,7 @@ int address_of_listener(const char *text, struct addresses *out, char *error, si
     const char *port = cut_port(text, host);
     if (port == NULL || !port_is_valid(port)) {
         snprintf(error, error_size, "\"%s\" is not host:port with a port of 1 to 65535", text);
-        return -1;
+        return ADDRESS_SYNTAX;
     }
     return resolve(host[0] != '\0' ? host : NULL, port, AI_PASSIVE, out, error, error_size);
 }
@@ -109,7 +109,7 @@ static int url_address(const PQconninfoOption *options, struct addresses *out, c
         port = "5432";
     if (strchr(host, ',') != NULL || !port_is_valid(port)) {
         snprintf(error, error_size, "one host and one port of 1 to 65535 are needed");
-        return -1;
+        return ADDRESS_SYNTAX;
     }
     bool folder = host[0] == '/';
     snprintf(out->text, sizeof(out->text), folder ? "%s/.s.PGSQL.%s" : "%s:%s", host, port);
@@ -125,7 +125,7 @@ int address_of_url(const char *url, struct addresses *out, char *error, size_t e
     if (options == NULL) {
         /* libpq's own message may quote the password. */
         snprintf(error, error_size, "is not a postgresql:// URL");
-        return -1;
+        return ADDRESS_SYNTAX;
     }
     int r = url_address(options, out, error, error_size);
     PQconninfoFree(options);

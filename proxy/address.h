@@ -26,7 +26,11 @@ struct addresses {
     char text[ADDRESS_TEXT]; /* "host:port" or the path, for people */
 };
 
-/* 0, or -1 with one line of text in `error`. May block on a name server: for start-up only. */
+enum address_result { ADDRESS_OK = 0, ADDRESS_SYNTAX = -1, ADDRESS_UNKNOWN = -2 };
+
+/* ADDRESS_OK; or with one line of text in `error` ADDRESS_SYNTAX, when the text is not of that
+ * form, or ADDRESS_UNKNOWN, when its host cannot be found. May block on a name server: for start-up
+ * only. */
 int address_of_listener(const char *text, struct addresses *out, char *error, size_t error_size);
 int address_of_url(const char *url, struct addresses *out, char *error, size_t error_size);
 

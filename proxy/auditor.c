@@ -17,8 +17,8 @@ enum {
     TICK_MS = 250,
     RECORDS_A_RING = 4096, /* then the next ring has its turn */
     MARKS_AFTER_TRAFFIC = 4,
-    MARK_MS = 1000,        /* of silence, then the audit is told the time */
-    MAX_ASKED = 65536,     /* statements remembered as sent to the parser */
+    MARK_MS = 1000,    /* of silence, then the audit is told the time */
+    MAX_ASKED = 65536, /* statements remembered as sent to the parser */
 };
 
 struct auditor {
@@ -170,8 +170,8 @@ static void maybe_explain(struct auditor *a, int64_t now)
     a->last_explain_us = now;
 }
 
-/* Without traffic nothing tells the audit that a pause has grown long enough to end a unit: a report of a quiet proxy
- * would miss its last requests. */
+/* Without traffic nothing tells the audit that a pause has grown long enough to end a unit: a
+ * report of a quiet proxy would miss its last requests. */
 static void maybe_mark(struct auditor *a, int64_t now)
 {
     if (a->marks_due == 0 || now - a->last_mark_us < MARK_MS * 1000L)

@@ -59,9 +59,10 @@ static enum exit_code check_addresses(const struct cfg_options *options, struct 
         log_error("listen: %s", error);
         return EXIT_USAGE;
     }
-    if (address_of_url(options->upstream, &out->upstream, error, sizeof(error)) != 0) {
+    int r = address_of_url(options->upstream, &out->upstream, error, sizeof(error));
+    if (r != ADDRESS_OK) {
         log_error("upstream: %s", error);
-        return EXIT_UPSTREAM;
+        return r == ADDRESS_SYNTAX ? EXIT_USAGE : EXIT_UPSTREAM;
     }
     if (address_is_loop(&out->listen, &out->upstream)) {
         log_error("upstream %s is pgsleuth's own listener; point --upstream at PostgreSQL",

@@ -1,0 +1,249 @@
+"""A private PostgreSQL: its own folder, a free loopback port and a Unix socket, gone when it is stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import pwd
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+OPEN_ROLE = "open"  # let in without a password
+SERVER_USER = "postgres"  # the server refuses to run as root
+PLACES = ("/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/bin")
+READY_S = 60
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
+# Below the ports that the kernel gives to outgoing connections, so that none of those is in the way.
+_ports = itertools.cycle(random.sample(range(15000, 32000), 17000))
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on; not given out again soon."""
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
+
+
+def end_with_parent(number: int) -> Any:
+    """For preexec_fn: the kernel sends this signal to the child when this process dies, however it dies."""
+    return lambda: _libc.prctl(PR_SET_PDEATHSIG, number)
+
+
+def find_program(name: str) -> str:
+    for place in (os.environ.get("PG_BINDIR", ""), *PLACES):
+        if place and os.access(f"{place}/{name}", os.X_OK):
+            return f"{place}/{name}"
+    raise FileNotFoundError(f"{name} of PostgreSQL 15 is not installed; set PG_BINDIR")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to connect, and as whom."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+    def url(self, scheme: str = "postgresql", query: str = "") -> str:
+        at = f"{self.user}:{self.password}@{self.host}:{self.port}"
+        return f"{scheme}://{at}/{self.database}" + (f"?{query}" if query else "")
+
+    def libpq(self) -> dict[str, Any]:
+        """Arguments of psycopg2.connect and psycopg.connect. No test waits for ever."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "dbname": self.database,
+            "connect_timeout": 20,
+        }
+
+    def asyncpg(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": self.database,
+            "timeout": 20,
+            "command_timeout": 60,
+        }
+
+    def at(self, host: str, port: int) -> Target:
+        return replace(self, host=host, port=port)
+
+    def environment(self) -> dict[str, str]:
+        """For psql and pgbench."""
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": self.database,
+            "PGCONNECT_TIMEOUT": "20",
+        }
+
+
+def server_account() -> dict[str, Any]:
+    """Arguments of subprocess that give root's rights up; none for others."""
+    if os.getuid() != 0:
+        return {}
+    entry = pwd.getpwnam(SERVER_USER)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+class Server:
+    def __init__(self, authentication: str = "scram-sha-256", **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pgsleuth-e2e-"))
+        self.folder.chmod(0o711)
+        self.data = self.folder / "pg" / "data"
+        self.authentication = authentication
+        self.settings = {
+            "fsync": "off",
+            "full_page_writes": "off",
+            "synchronous_commit": "off",
+            "shared_buffers": "64MB",
+            "max_connections": "150",
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder / "pg"),
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "jit": "off",
+            **settings,
+        }
+        password = secrets.token_hex(12)
+        self.admin = Target("127.0.0.1", free_port(), "admin", password, "postgres")
+        self.app = replace(self.admin, user="app", database="app")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket_folder(self) -> str:
+        return self.settings["unix_socket_directories"]
+
+    def start(self) -> None:
+        self.data.parent.mkdir(mode=0o755)
+        account = server_account()
+        if account:
+            os.chown(self.data.parent, account["user"], account["group"])
+        self._initdb(account)
+        settings = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
+        self._let_in(OPEN_ROLE)
+        with (self.folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [find_program("postgres"), "-D", str(self.data), "-p", str(self.admin.port), *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                preexec_fn=end_with_parent(signal.SIGINT),  # one call of libc
+                **account,
+            )
+        self._wait_ready()
+        self.sql(f"CREATE ROLE app LOGIN PASSWORD '{self.app.password}'")
+        self.sql("CREATE DATABASE app OWNER app")
+        self.sql(f"CREATE ROLE {OPEN_ROLE} LOGIN IN ROLE app")
+        self.sql(
+            "CREATE TABLE people (id int8 PRIMARY KEY, name text NOT NULL);"
+            "INSERT INTO people SELECT n, 'person ' || n FROM generate_series(1, 100) n;"
+            "GRANT SELECT ON people TO app",
+            self.admin_of("app"),
+        )
+        self.sql("GRANT pg_signal_backend, pg_read_all_stats TO app")
+
+    def _initdb(self, account: dict[str, Any]) -> None:
+        words = self.data.parent / "password"
+        words.write_text(self.admin.password + "\n", encoding="ascii")
+        words.chmod(0o644)  # its folder goes away in a moment
+        done = subprocess.run(
+            [
+                *(find_program("initdb"), "-D", str(self.data), "-U", "admin", "-A", self.authentication),
+                *(f"--pwfile={words}", "-E", "UTF8", "--locale=C", "--no-sync"),
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            timeout=120,
+            **account,
+        )
+        words.unlink()
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _let_in(self, role: str) -> None:
+        """Without a password, for tests that speak the protocol by hand."""
+        rules = self.data / "pg_hba.conf"
+        rules.write_text(f"host all {role} 127.0.0.1/32 trust\n" + rules.read_text("utf-8"), "utf-8")
+
+    def _wait_ready(self) -> None:
+        assert self.process is not None
+        until = time.monotonic() + READY_S
+        ask = [find_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.admin.port)]
+        while subprocess.run(ask, check=False, timeout=20).returncode != 0:
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < until, self.log()
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+
+    def psql(self, target: Target, *arguments: str, script: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [find_program("psql"), "-X", *arguments],
+            input=script,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env=target.environment(),
+        )
+
+    def sql(self, text: str, target: Target | None = None) -> str:
+        """Run on a direct connection, by default as the superuser; what came back, unaligned."""
+        done = self.psql(target or self.admin, "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", script=text)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def admin_of(self, database: str) -> Target:
+        return replace(self.admin, database=database)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)  # fast shutdown
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGQUIT)
+                self.process.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run_server(authentication: str = "scram-sha-256", **settings: str) -> Iterator[Server]:
+    server = Server(authentication, **settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

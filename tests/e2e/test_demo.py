@@ -1,0 +1,91 @@
+"""The demo application under load: what its README says is wrong with it is what the report says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy import binary, clean_environment, issues_of, read_yaml
+
+pytestmark = pytest.mark.demo
+ROOT = Path(__file__).resolve().parents[2]
+VENV = Path(os.environ.get("PGSLEUTH_VENV") or ROOT / "build/demo-venv")
+EXPECTED = json.loads((ROOT / "docker/app/expected.json").read_text(encoding="utf-8"))
+SECONDS = "25"
+LIMIT_S = 300
+
+
+def processes_with(variable: str) -> list[bytes]:
+    """Command lines of the processes that inherited this variable."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if variable.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append((entry / "cmdline").read_bytes())
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[dict[str, Any]]:
+    venv = [str(ROOT / "docker/venv.sh"), str(VENV)]
+    subprocess.run(venv, check=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory(prefix="e2e-") as folder:  # short: it has a Unix socket in it
+        Path(folder).chmod(0o711)  # for the server's user
+        done = subprocess.run(
+            [str(ROOT / "docker/demo.sh")],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+            cwd=ROOT,
+            env=clean_environment(
+                {
+                    "PATH": os.environ["PATH"],
+                    "PGSLEUTH_BIN": str(binary()),
+                    "PGSLEUTH_VENV": str(VENV),
+                    "DEMO_SECONDS": SECONDS,
+                    "TMPDIR": folder,
+                }
+            ),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield {
+            "stdout": done.stdout,
+            "processes": processes_with(f"TMPDIR={folder}"),
+            "files": [str(path) for path in Path(folder).rglob("*")],
+            "report": read_yaml(ROOT / "pgsleuth-report/report.yaml"),
+        }
+
+
+def test_demo_leaves_nothing_behind_but_its_report(demo: dict[str, Any]) -> None:
+    assert demo["processes"] == []
+    assert demo["files"] == []
+    assert demo["stdout"].splitlines()[-1] == f"report: {ROOT}/pgsleuth-report/report.yaml"
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=[row["endpoint"] for row in EXPECTED])
+def test_endpoint_of_the_demo_has_its_faults_and_no_other(
+    demo: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    (row,) = [row for row in demo["report"]["endpoints"] if row["name"] == expected["endpoint"]]
+    endpoint = read_yaml(ROOT / "pgsleuth-report" / row["report"])
+    assert sorted(issue["rule"] for issue in issues_of(endpoint)) == sorted(expected["defects"])
+
+
+def test_nothing_of_the_demo_was_missed(demo: dict[str, Any]) -> None:
+    coverage = demo["report"]["coverage"]
+    assert coverage["opaque_sessions"] == 0
+    assert coverage["dropped_records"] == 0
+    known = {row["endpoint"] for row in EXPECTED}
+    tagged = {row["name"] for row in demo["report"]["endpoints"] if row["named_by"] == "tag"}
+    assert tagged == known
