@@ -286,8 +286,8 @@ struct record_plan {
     uint16_t pad2[3];
 };
 
-/* Time passed in silence: what has been idle for long enough may close. Written at most once a second, and only
- * after traffic. */
+/* Time passed in silence: what has been idle for long enough may close. Written at most once a
+ * second, and only after traffic. */
 struct record_mark {
     struct record_header h;
     int64_t time_us;

@@ -94,9 +94,12 @@ static inline void write_file(char path[32], const void *text, size_t len)
 static inline void sample_text(const struct cfg_option *option, struct strbuf *out)
 {
     struct cfg_value value = {.number = option->max, .real = (double)option->max};
-    if (strcmp(option->name, "unbounded.medium_rows") == 0 ||
-        strcmp(option->name, "unbounded.high_rows") == 0)
-        value.number = strcmp(option->name, "unbounded.high_rows") == 0 ? 2000 : 1;
+    if (strcmp(option->name, "unbounded.min_rows") == 0)
+        value.number = 1;
+    if (strcmp(option->name, "unbounded.medium_rows") == 0)
+        value.number = 500;
+    if (strcmp(option->name, "unbounded.high_rows") == 0)
+        value.number = 2000;
     if (option->type == CFG_TYPE_ENUM)
         value.number = 3;
     if (option->type == CFG_TYPE_URL)

@@ -176,6 +176,9 @@ static void test_load_thresholds_out_of_order_are_refused(void **state)
     assert_refused(load_words(WORDS("--unbounded-high-rows=200000"), NONE_OF), CFG_E_RANGE,
                    "unbounded.high_rows (--unbounded-high-rows) is above "
                    "unbounded.critical_rows (default)");
+    assert_refused(load_words(WORDS("--unbounded-min-rows=5000"), NONE_OF), CFG_E_RANGE,
+                   "unbounded.min_rows (--unbounded-min-rows) is above "
+                   "unbounded.medium_rows (default)");
     assert_refused(load_words(NONE_OF, WORDS("PGSLEUTH_UNBOUNDED_MEDIUM_ROWS=10001")), CFG_E_RANGE,
                    "unbounded.medium_rows (PGSLEUTH_UNBOUNDED_MEDIUM_ROWS) is above "
                    "unbounded.high_rows (default)");
