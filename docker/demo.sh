@@ -253,5 +253,5 @@ proxy_status=$?
 rm -rf "$ROOT/pgsleuth-report"
 cp -R "$work/report" "$ROOT/pgsleuth-report" || fail report "it could not be copied to $ROOT/pgsleuth-report"
 chmod 0755 "$ROOT/pgsleuth-report"
-cat "$work/summary"
+grep -v "^report: " "$work/summary" # it names the temporary folder
 echo "report: $ROOT/pgsleuth-report/report.yaml"
