@@ -51,8 +51,8 @@ LAYERS = [
 ]
 BY_NAME = {layer.name: layer for layer in LAYERS}
 
-# libpq is for the advisor, the command line and what is checked before the start, URLs among it; the relay speaks
-# the protocol itself.
+# libpq is for the advisor, the command line and what is checked before the start, URLs among it.
+# The relay speaks the protocol itself.
 NARROWER = {"proxy/": ("libpq", ("proxy/cli/", "proxy/address.c", "proxy/preflight.c"))}
 
 HEADERS = {
