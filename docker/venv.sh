@@ -10,7 +10,7 @@ demo_venv() {
     demo_venv_want=$(
         {
             python3 -c 'import sys; print(sys.version, sys.base_prefix)' &&
-                cat "$demo_venv_app/requirements.txt" "$demo_venv_app/requirements-load.txt" &&
+                cat "$demo_venv_app"/requirements*.txt &&
                 find "$demo_venv_root/python/src" "$demo_venv_root/python/pyproject.toml" \
                     -type f ! -name '*.pyc' -exec sha256sum {} + | sort
         } | sha256sum
@@ -27,7 +27,9 @@ demo_venv() {
         python3 -m venv --clear "$demo_venv_dir" &&
         "$demo_venv_dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
             -r "$demo_venv_app/requirements.txt" -r "$demo_venv_app/requirements-load.txt" \
-            "$demo_venv_root/python" &&
+            -r "$demo_venv_app/requirements-build.txt" &&
+        "$demo_venv_dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+            --no-build-isolation --no-deps "$demo_venv_root/python" &&
         printf '%s\n' "$demo_venv_want" >"$demo_venv_dir/.stamp"
 }
 
