@@ -55,10 +55,14 @@ sanitized() {
     return "$sanitized_status"
 }
 
+# A program that runs a command beside a private PostgreSQL, for the tests that want one.
+WITH_SERVER=$ROOT/tests/e2e/with_server.py
+
 unit_tests() { # preset
     build_preset "$1" &&
-        sanitized "unit-$1" ctest --test-dir "build/$1" -j "$JOBS" --output-on-failure --no-tests=error \
-            --output-junit "$RESULTS/unit-$1.xml"
+        test_venv &&
+        sanitized "unit-$1" "$TEST_VENV/bin/python" "$WITH_SERVER" ctest --test-dir "build/$1" -j "$JOBS" \
+            --output-on-failure --no-tests=error --output-junit "$RESULTS/unit-$1.xml"
 }
 
 e2e_tests() { # preset seconds markers
@@ -73,7 +77,7 @@ e2e_tests() { # preset seconds markers
 python_tests() {
     test_venv &&
         cd python &&
-        "$TEST_VENV/bin/python" -m pytest -q -ra -p no:cacheprovider --junitxml="$RESULTS/python.xml"
+        "$TEST_VENV/bin/python" "$WITH_SERVER" "$TEST_VENV/bin/python" -m pytest -q -ra -p no:cacheprovider --junitxml="$RESULTS/python.xml"
 }
 
 lint_tests() {
