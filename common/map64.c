@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FIRST_SLOTS = 8 };
 
@@ -14,6 +15,18 @@ void map64_fini(struct map64 *m)
 {
     free(m->slots);
     *m = (struct map64){.max = m->max};
+}
+
+void map64_clear(struct map64 *m)
+{
+    if (m->slots == NULL)
+        return;
+    if (m->mask + 1 > FIRST_SLOTS) {
+        map64_fini(m);
+        return;
+    }
+    memset(m->slots, 0, FIRST_SLOTS * sizeof(*m->slots));
+    m->count = 0;
 }
 
 /* Keys are hashes already, but callers may use small numbers too: one multiplication spreads both.

@@ -30,6 +30,10 @@ enum map64_result { MAP64_OK = 0, MAP64_FULL = -1, MAP64_NO_MEMORY = -2 };
 void map64_init(struct map64 *m, size_t max);
 void map64_fini(struct map64 *m);
 
+/* Forget all entries; a small table keeps its memory, so that a map that fills and empties all the
+ * time does not allocate. */
+void map64_clear(struct map64 *m);
+
 /* The value, or NULL. */
 void *map64_get(const struct map64 *m, uint64_t key);
 

@@ -1,7 +1,8 @@
 #include "wire/conversation_parts.h"
 
+#include "common/hash.h"
+
 #include <stdlib.h>
-#include <xxhash.h>
 
 /* --- objects with references --- */
 
@@ -65,7 +66,7 @@ void forget_portals(struct wire_conversation *c)
     struct wire_portal *portal;
     while ((portal = map64_next(&c->portals, &at, NULL)) != NULL)
         portal_release(c, portal);
-    map64_fini(&c->portals);
+    map64_clear(&c->portals);
 }
 
 void forget_prepared(struct wire_conversation *c)
@@ -280,6 +281,7 @@ static void forget_everything(struct wire_conversation *c)
     c->queue = NULL;
     c->queue_size = 0;
     forget_portals(c);
+    map64_fini(&c->portals);
     forget_prepared(c);
 }
 

@@ -1,9 +1,9 @@
 #include "wire/conversation_parts.h"
 
+#include "common/hash.h"
 #include "wire/values.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 static struct wire_portal *portal_new(struct wire_conversation *c)
 {

@@ -1,9 +1,9 @@
 #include "wire/conversation_parts.h"
 
+#include "common/hash.h"
 #include "wire/values.h"
 
 #include <assert.h>
-#include <xxhash.h>
 
 static uint32_t saturate(int64_t us)
 {

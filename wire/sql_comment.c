@@ -1,7 +1,6 @@
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "wire/sql_comment.h"
+
+#include "common/hash.h"
 #include "wire/values.h"
 
 /* One comment is read twice: once to see whether all of it is pairs, and only then to take them, so

@@ -1,8 +1,6 @@
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "wire/sql_lexer.h"
 
+#include "common/hash.h"
 #include "wire/sql_literal.h"
 #include "wire/sql_mask.h"
 #include "wire/sql_tables.h"

@@ -1,7 +1,6 @@
-#define XXH_INLINE_ALL /* most values have a few bytes: a call costs as much as the hash */
-#include <xxhash.h>
-
 #include "wire/values.h"
+
+#include "common/hash.h"
 
 #include <limits.h>
 

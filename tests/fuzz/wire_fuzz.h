@@ -9,9 +9,9 @@
 #include "tests/unit/wire/record_touch.h"
 #include "wire/tap.h"
 
+#include "common/hash.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 /* The longest input, and a ring that takes all the records one input may give. */
 enum { WIRE_FUZZ_MAX = 16 * 1024, WIRE_FUZZ_RING = 1 << 23 };

@@ -138,6 +138,29 @@ static void test_map64_names_that_come_and_go_do_not_grow_it(void **state)
     map64_fini(&m);
 }
 
+static void test_map64_clear_forgets_all_and_keeps_a_small_table(void **state)
+{
+    (void)state;
+    int value;
+    struct map64 m;
+    map64_init(&m, 1000);
+    map64_clear(&m);
+    assert_null(m.slots);
+    assert_int_equal(map64_put(&m, 1, &value), MAP64_OK);
+    const struct map64_slot *slots = m.slots;
+    map64_clear(&m);
+    assert_ptr_equal(m.slots, slots);
+    assert_int_equal(m.count, 0);
+    assert_null(map64_get(&m, 1));
+    for (uint64_t key = 0; key < 100; key++)
+        assert_int_equal(map64_put(&m, key, &value), MAP64_OK);
+    map64_clear(&m);
+    assert_null(m.slots);
+    assert_null(map64_get(&m, 1));
+    assert_int_equal(map64_put(&m, 1, &value), MAP64_OK);
+    map64_fini(&m);
+}
+
 static void test_map64_used_again_after_fini(void **state)
 {
     (void)state;
@@ -160,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_map64_max_zero_takes_nothing),
         cmocka_unit_test(test_map64_key_zero_is_a_key),
         cmocka_unit_test(test_map64_names_that_come_and_go_do_not_grow_it),
+        cmocka_unit_test(test_map64_clear_forgets_all_and_keeps_a_small_table),
         cmocka_unit_test(test_map64_used_again_after_fini),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
