@@ -111,7 +111,14 @@ static void drain_client(struct session *s)
     }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
-    session_close(s, s->reason);
+    if (n < 0) {
+        session_close(s, s->reason);
+        return;
+    }
+    /* It has said its last but may still read what is to be written to it. */
+    s->client.eof = true;
+    leg_read(&s->client, false);
+    session_keep_lingering(s);
 }
 
 void relay_client_readable(struct session *s)
