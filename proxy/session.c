@@ -201,7 +201,7 @@ void session_refuse(struct session *s, enum close_reason reason, const char sqls
                     const char *text)
 {
     uint8_t message[512];
-    size_t len = wire_encode_fatal(sqlstate, text, message, sizeof(message));
+    size_t len = wire_encode_fatal(sqlstate, text, NULL, message, sizeof(message));
     atomic_fetch_add(&s->worker->options.shared->refused, 1);
     if (leg_send(&s->client, span_of(message, len)) != LEG_OK)
         session_close(s, reason);

@@ -228,11 +228,15 @@ static size_t put_field(uint8_t *out, size_t at, char code, const char *text, si
     return at;
 }
 
-size_t wire_encode_fatal(const char sqlstate[5], const char *text, uint8_t *out, size_t size)
+size_t wire_encode_fatal(const char sqlstate[5], const char *text, const char *hint, uint8_t *out,
+                         size_t size)
 {
     size_t text_len = strlen(text);
+    size_t hint_len = hint != NULL ? strlen(hint) : 0;
     size_t need = 1 + 4 + (1 + 5 + 1) * 2 + (1 + 5 + 1) + (1 + 1) + 1;
-    if (size < need || text_len > size - need)
+    if (hint != NULL)
+        need += 1 + 1;
+    if (size < need || text_len > size - need || hint_len > size - need - text_len)
         return 0;
     size_t at = 5;
     out[0] = WIRE_ERROR_RESPONSE;
@@ -240,6 +244,8 @@ size_t wire_encode_fatal(const char sqlstate[5], const char *text, uint8_t *out,
     at = put_field(out, at, 'V', "FATAL", 5);
     at = put_field(out, at, 'C', sqlstate, 5);
     at = put_field(out, at, 'M', text, text_len);
+    if (hint != NULL)
+        at = put_field(out, at, 'H', hint, hint_len);
     out[at++] = 0;
     uint32_t len = (uint32_t)(at - 1);
     out[1] = (uint8_t)(len >> 24);

@@ -101,8 +101,9 @@ int wire_decode_parameter_status(const struct wire_message *m, struct wire_param
 /* 'I', 'T' or 'E'. */
 int wire_decode_ready(const struct wire_message *m, uint8_t *status);
 
-/* An ErrorResponse of severity FATAL for the client, ready to send. Returns its length, at most
- * `size`, or 0 when it does not fit. Used in the start-up phase only. */
-size_t wire_encode_fatal(const char sqlstate[5], const char *text, uint8_t *out, size_t size);
+/* An ErrorResponse of severity FATAL for the client, ready to send; `hint` may be NULL. Returns its
+ * length, at most `size`, or 0 when it does not fit. Used in the start-up phase only. */
+size_t wire_encode_fatal(const char sqlstate[5], const char *text, const char *hint, uint8_t *out,
+                         size_t size);
 
 #endif

@@ -508,7 +508,7 @@ static void test_encoded_fatal_is_what_the_decoder_reads(void **state)
     (void)state;
     static const char text[] = "the server cannot be reached";
     uint8_t out[200];
-    size_t len = wire_encode_fatal("57P03", text, out, sizeof(out));
+    size_t len = wire_encode_fatal("57P03", text, "start it", out, sizeof(out));
     assert_true(len > 0);
     struct wire_framer f;
     struct wire_message m;
@@ -523,17 +523,24 @@ static void test_encoded_fatal_is_what_the_decoder_reads(void **state)
     wire_framer_fini(&f);
 }
 
-static void test_encoded_fatal_fits_exactly_or_not_at_all(void **state)
+static void fits_exactly_or_not_at_all(const char *hint)
 {
-    (void)state;
     uint8_t out[200];
-    size_t len = wire_encode_fatal("57P03", "text", out, sizeof(out));
+    size_t len = wire_encode_fatal("57P03", "text", hint, out, sizeof(out));
     for (size_t size = 0; size < sizeof(out); size++) {
         uint8_t *exact = malloc(size > 0 ? size : 1);
         assert_non_null(exact);
-        assert_int_equal(wire_encode_fatal("57P03", "text", exact, size), size < len ? 0 : len);
+        assert_int_equal(wire_encode_fatal("57P03", "text", hint, exact, size),
+                         size < len ? 0 : len);
         free(exact);
     }
+}
+
+static void test_encoded_fatal_fits_exactly_or_not_at_all(void **state)
+{
+    (void)state;
+    fits_exactly_or_not_at_all(NULL);
+    fits_exactly_or_not_at_all("hint");
 }
 
 int main(void)
