@@ -33,7 +33,8 @@ enum cfg_scope {
     CFG_RUN = 1,
     CFG_REPORT = 2,
     CFG_HEALTH = 4,
-    CFG_ALL = CFG_RUN | CFG_REPORT | CFG_HEALTH,
+    CFG_DOCTOR = 8,
+    CFG_ALL = CFG_RUN | CFG_REPORT | CFG_HEALTH | CFG_DOCTOR,
 };
 
 /* One line without a line end. Never holds the value of a secret option. */

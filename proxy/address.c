@@ -1,7 +1,6 @@
 #include "proxy/address.h"
 
 #include <arpa/inet.h>
-#include <libpq-fe.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -9,18 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+static bool is_path(const char *text)
+{
+    return text[0] == '/' || text[0] == '@';
+}
 
 static int unix_address(const char *path, struct addresses *out, char *error, size_t error_size)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&out->items[0].storage;
-    if (strlen(path) >= sizeof(un->sun_path)) {
+    size_t len = strlen(path);
+    if (len >= sizeof(un->sun_path)) {
         snprintf(error, error_size, "socket path is longer than %zu bytes",
                  sizeof(un->sun_path) - 1);
         return ADDRESS_SYNTAX;
     }
     un->sun_family = AF_UNIX;
-    memcpy(un->sun_path, path, strlen(path) + 1);
-    out->items[0].len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
+    memcpy(un->sun_path, path, len + 1);
+    bool abstract = path[0] == '@';
+    if (abstract)
+        un->sun_path[0] = '\0';
+    out->items[0].len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + !abstract);
     out->count = 1;
     return ADDRESS_OK;
 }
@@ -77,7 +86,7 @@ int address_of_listener(const char *text, struct addresses *out, char *error, si
         return ADDRESS_SYNTAX;
     }
     snprintf(out->text, sizeof(out->text), "%s", text);
-    if (text[0] == '/')
+    if (is_path(text))
         return unix_address(text, out, error, error_size);
     const char *port = cut_port(text, host);
     if (port == NULL || !port_is_valid(port)) {
@@ -87,60 +96,56 @@ int address_of_listener(const char *text, struct addresses *out, char *error, si
     return resolve(host[0] != '\0' ? host : NULL, port, AI_PASSIVE, out, error, error_size);
 }
 
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
+int address_of_listeners(const char *text, struct addresses *out, size_t max, size_t *n,
+                         char *error, size_t error_size)
 {
-    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
-        if (strcmp(o->keyword, keyword) == 0)
-            return o->val != NULL && o->val[0] != '\0' ? o->val : NULL;
+    for (*n = 0; *n < max; text++) {
+        char one[ADDRESS_TEXT];
+        size_t len = strcspn(text, ",");
+        snprintf(one, sizeof(one), "%.*s", (int)(len < sizeof(one) ? len : sizeof(one)), text);
+        int r = len < sizeof(one) ? address_of_listener(one, &out[*n], error, error_size)
+                                  : ADDRESS_SYNTAX;
+        if (r != ADDRESS_OK)
+            return r;
+        ++*n;
+        text += len;
+        if (*text == '\0')
+            return ADDRESS_OK;
     }
-    return NULL;
+    snprintf(error, error_size, "more than %zu addresses", max);
+    return ADDRESS_SYNTAX;
 }
 
-static int url_address(const PQconninfoOption *options, struct addresses *out, char *error,
-                       size_t error_size)
+int address_of_host(const char *host, const char *port, struct addresses *out, char *error,
+                    size_t error_size)
 {
-    const char *host = option_value(options, "hostaddr");
-    if (host == NULL)
-        host = option_value(options, "host");
-    if (host == NULL)
-        host = "127.0.0.1";
-    const char *port = option_value(options, "port");
-    if (port == NULL)
-        port = "5432";
-    if (strchr(host, ',') != NULL || !port_is_valid(port)) {
-        snprintf(error, error_size, "one host and one port of 1 to 65535 are needed");
+    *out = (struct addresses){.count = 0};
+    if (!port_is_valid(port)) {
+        snprintf(error, error_size, "a port is a number of 1 to 65535");
         return ADDRESS_SYNTAX;
     }
-    bool folder = host[0] == '/';
-    snprintf(out->text, sizeof(out->text), folder ? "%s/.s.PGSQL.%s" : "%s:%s", host, port);
+    bool folder = is_path(host);
+    int len =
+        snprintf(out->text, sizeof(out->text), folder ? "%s/.s.PGSQL.%s" : "%s:%s", host, port);
+    if (len < 0 || (size_t)len >= sizeof(out->text)) {
+        snprintf(error, error_size, "the name of a host is too long");
+        return ADDRESS_SYNTAX;
+    }
     if (folder)
         return unix_address(out->text, out, error, error_size);
     return resolve(host, port, 0, out, error, error_size);
 }
 
-int address_of_url(const char *url, struct addresses *out, char *error, size_t error_size)
+bool address_is_name(const char *host)
 {
-    *out = (struct addresses){.count = 0};
-    PQconninfoOption *options = PQconninfoParse(url, NULL);
-    if (options == NULL) {
-        /* libpq's own message may quote the password. */
-        snprintf(error, error_size, "is not a postgresql:// URL");
-        return ADDRESS_SYNTAX;
-    }
-    int r = url_address(options, out, error, error_size);
-    PQconninfoFree(options);
-    return r;
+    uint8_t ip[sizeof(struct in6_addr)];
+    return !is_path(host) && inet_pton(AF_INET, host, ip) != 1 &&
+           inet_pton(AF_INET6, host, ip) != 1;
 }
 
-bool address_url_is_complete(const char *url)
+bool address_is_unix(const struct address *a)
 {
-    PQconninfoOption *options = PQconninfoParse(url, NULL);
-    if (options == NULL)
-        return false;
-    bool complete =
-        option_value(options, "user") != NULL && option_value(options, "dbname") != NULL;
-    PQconninfoFree(options);
-    return complete;
+    return a->storage.ss_family == AF_UNIX;
 }
 
 static bool same_port(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
@@ -152,29 +157,43 @@ static bool same_port(const struct sockaddr_storage *a, const struct sockaddr_st
            ((const struct sockaddr_in6 *)b)->sin6_port;
 }
 
-static bool same_or_any_host(const struct sockaddr_storage *listener,
-                             const struct sockaddr_storage *upstream)
+/* An address belongs to this host when a socket can be bound to it. */
+static bool is_own(const struct address *a)
 {
-    if (listener->ss_family == AF_INET) {
-        in_addr_t a = ((const struct sockaddr_in *)listener)->sin_addr.s_addr;
-        in_addr_t b = ((const struct sockaddr_in *)upstream)->sin_addr.s_addr;
-        return a == b || (a == htonl(INADDR_ANY) && ntohl(b) >> 24 == 127);
+    struct address any_port = *a;
+    if (a->storage.ss_family == AF_INET)
+        ((struct sockaddr_in *)&any_port.storage)->sin_port = 0;
+    else
+        ((struct sockaddr_in6 *)&any_port.storage)->sin6_port = 0;
+    int fd = socket(a->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool own = bind(fd, (const struct sockaddr *)&any_port.storage, any_port.len) == 0;
+    close(fd);
+    return own;
+}
+
+static bool same_or_any_host(const struct address *listener, const struct address *upstream)
+{
+    if (listener->storage.ss_family == AF_INET) {
+        in_addr_t a = ((const struct sockaddr_in *)&listener->storage)->sin_addr.s_addr;
+        in_addr_t b = ((const struct sockaddr_in *)&upstream->storage)->sin_addr.s_addr;
+        return a == b || (a == htonl(INADDR_ANY) && is_own(upstream));
     }
-    const struct in6_addr *a = &((const struct sockaddr_in6 *)listener)->sin6_addr;
-    const struct in6_addr *b = &((const struct sockaddr_in6 *)upstream)->sin6_addr;
-    return memcmp(a, b, sizeof(*a)) == 0 || (IN6_IS_ADDR_UNSPECIFIED(a) && IN6_IS_ADDR_LOOPBACK(b));
+    const struct in6_addr *a = &((const struct sockaddr_in6 *)&listener->storage)->sin6_addr;
+    const struct in6_addr *b = &((const struct sockaddr_in6 *)&upstream->storage)->sin6_addr;
+    return memcmp(a, b, sizeof(*a)) == 0 || (IN6_IS_ADDR_UNSPECIFIED(a) && is_own(upstream));
 }
 
 static bool meets(const struct address *listener, const struct address *upstream)
 {
-    const struct sockaddr_storage *a = &listener->storage;
-    const struct sockaddr_storage *b = &upstream->storage;
-    if (a->ss_family != b->ss_family)
+    if (listener->storage.ss_family != upstream->storage.ss_family)
         return false;
-    if (a->ss_family == AF_UNIX)
-        return strcmp(((const struct sockaddr_un *)a)->sun_path,
-                      ((const struct sockaddr_un *)b)->sun_path) == 0;
-    return same_port(a, b) && same_or_any_host(a, b);
+    if (address_is_unix(listener))
+        return listener->len == upstream->len &&
+               memcmp(&listener->storage, &upstream->storage, listener->len) == 0;
+    return same_port(&listener->storage, &upstream->storage) &&
+           same_or_any_host(listener, upstream);
 }
 
 bool address_is_loop(const struct addresses *listener, const struct addresses *upstream)

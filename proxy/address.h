@@ -1,9 +1,8 @@
 /*
  * Where to listen and where to connect: text into socket addresses.
  *
- * A listener is "host:port", "[v6]:port", ":port" or the path of a Unix socket. An upstream is the
- * host and port of a postgresql:// URL, as libpq reads it: a host that begins with '/' is the
- * folder of a Unix socket.
+ * A listener is "host:port", "[v6]:port", ":port" or the path of a Unix socket. Where a path
+ * stands, one that begins with '@' is in the abstract namespace, as in libpq.
  */
 #ifndef PGSLEUTH_PROXY_ADDRESS_H
 #define PGSLEUTH_PROXY_ADDRESS_H
@@ -29,18 +28,27 @@ struct addresses {
 enum address_result { ADDRESS_OK = 0, ADDRESS_SYNTAX = -1, ADDRESS_UNKNOWN = -2 };
 
 /* ADDRESS_OK; or with one line of text in `error` ADDRESS_SYNTAX, when the text is not of that
- * form, or ADDRESS_UNKNOWN, when its host cannot be found. May block on a name server: for start-up
- * only. */
+ * form, or ADDRESS_UNKNOWN, when its host cannot be found. May block on a name server. */
 int address_of_listener(const char *text, struct addresses *out, char *error, size_t error_size);
-int address_of_url(const char *url, struct addresses *out, char *error, size_t error_size);
 
-/* True when connecting to `upstream` would reach a listener on `listener`. */
+/* Several listeners with commas between them; *n of at most `max`. */
+int address_of_listeners(const char *text, struct addresses *out, size_t max, size_t *n,
+                         char *error, size_t error_size);
+
+/* A server: a host and a port, or the folder of a Unix socket and the port in its name. */
+int address_of_host(const char *host, const char *port, struct addresses *out, char *error,
+                    size_t error_size);
+
+/* True when a name server was asked, so that the answer may change. */
+bool address_is_name(const char *host);
+
+bool address_is_unix(const struct address *a);
+
+/* True when connecting to `upstream` would reach a listener on `listener`: it is the same address,
+ * or the listener takes any and the upstream is one of this host's own. */
 bool address_is_loop(const struct addresses *listener, const struct addresses *upstream);
 
 /* The address without its port, for people; "unix" for a Unix socket. */
 void address_host_text(const struct sockaddr *sa, socklen_t len, char *out, size_t size);
-
-/* True when the URL names a user and a database, so that one could log in with it. */
-bool address_url_is_complete(const char *url);
 
 #endif

@@ -6,6 +6,7 @@
 #include "proxy/documents.h"
 #include "proxy/listener.h"
 #include "proxy/preflight.h"
+#include "proxy/renewal.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 
@@ -15,9 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
+    N_SIGNALS = 4,
     MAX_WORKERS = 64,
     PLAN_RING_BYTES = 1024 * 1024,
     END_WAIT_S = 5, /* for facts and plans still on their way */
@@ -30,9 +33,10 @@ struct app {
     struct det_settings settings;
     struct worker_shared shared;
     struct event_base *base;
-    struct event *signals[3];
+    struct event *signals[N_SIGNALS];
     struct capture_writer *capture;
     struct auditor *auditor;
+    struct renewal *renewal;
     struct worker *workers[MAX_WORKERS];
     size_t n_workers;
     int64_t epoch_us;
@@ -59,12 +63,21 @@ static void on_report_signal(evutil_socket_t signal_number, short what, void *co
         log_info("report written: %s/report.yaml", app->options->report_dir);
 }
 
+static void on_reload_signal(evutil_socket_t signal_number, short what, void *context)
+{
+    (void)signal_number;
+    (void)what;
+    struct app *app = context;
+    renewal_reload(app->renewal);
+}
+
 static bool catch_signals(struct app *app)
 {
     app->signals[0] = evsignal_new(app->base, SIGINT, on_stop_signal, app);
     app->signals[1] = evsignal_new(app->base, SIGTERM, on_stop_signal, app);
     app->signals[2] = evsignal_new(app->base, SIGUSR1, on_report_signal, app);
-    for (size_t i = 0; i < 3; i++) {
+    app->signals[3] = evsignal_new(app->base, SIGHUP, on_reload_signal, app);
+    for (size_t i = 0; i < N_SIGNALS; i++) {
         if (app->signals[i] == NULL || event_add(app->signals[i], NULL) != 0)
             return false;
     }
@@ -115,15 +128,18 @@ static enum exit_code start_workers(struct app *app)
 {
     const struct cfg_options *o = app->options;
     struct worker_options options = {
-        .listen = &app->preflight.listen,
-        .upstream = &app->preflight.upstream,
+        .listen = app->preflight.listen,
+        .n_listen = app->preflight.upstream.n_hosts,
+        .network = app->preflight.network,
         .connect_timeout_ms = o->connect_timeout_ms,
         .read_size = (size_t)o->spill_max_bytes,
         .max_sessions = (long)o->max_sessions,
         .want_samples = app->preflight.explain == RECORD_EXPLAIN_ON,
+        .strip_channel_binding = o->tls_strip_channel_binding,
         .epoch_us = app->epoch_us,
         .ring_bytes = (size_t)o->ring_bytes,
         .auditor_fd = auditor_wake_fd(app->auditor),
+        .renewal_fd = renewal_fd(app->renewal),
         .shared = &app->shared,
     };
     char error[512];
@@ -140,7 +156,17 @@ static enum exit_code start_workers(struct app *app)
         if (worker_start(app->workers[i]) != 0)
             return no_memory();
     }
-    return EXIT_OK;
+    return renewal_start(app->renewal, app->workers, app->n_workers) == 0 ? EXIT_OK : no_memory();
+}
+
+/* Each session takes two; the soft limit is small for the sake of programs that use select(). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static enum exit_code start(struct app *app)
@@ -150,8 +176,10 @@ static enum exit_code start(struct app *app)
         return r;
     app->settings = settings_of_options(app->options);
     app->epoch_us = clock_monotonic_us();
+    raise_descriptor_limit();
     app->base = event_base_new();
-    if (app->base == NULL || !catch_signals(app))
+    app->renewal = renewal_new(&app->preflight.network_options);
+    if (app->base == NULL || app->renewal == NULL || !catch_signals(app))
         return no_memory();
     r = start_auditor(app);
     if (r == EXIT_OK)
@@ -224,14 +252,18 @@ static enum exit_code finish(struct app *app)
 
 static void app_fini(struct app *app)
 {
+    bool renewed = renewal_free(app->renewal);
     stop_workers(app);
+    for (size_t i = 0; app->n_workers > 0 && i < app->preflight.upstream.n_hosts; i++)
+        listener_remove(&app->preflight.listen[i]);
+    capture_close(app->capture);
+    if (!renewed)
+        return; /* the process ends in a moment */
     auditor_free(app->auditor);
     for (size_t i = 0; i < app->n_workers; i++)
         worker_free(app->workers[i]);
-    if (app->n_workers > 0)
-        listener_remove(&app->preflight.listen);
-    capture_close(app->capture);
-    for (size_t i = 0; i < 3; i++) {
+    preflight_fini(&app->preflight);
+    for (size_t i = 0; i < N_SIGNALS; i++) {
         if (app->signals[i] != NULL)
             event_free(app->signals[i]);
     }
@@ -239,16 +271,34 @@ static void app_fini(struct app *app)
         event_base_free(app->base);
 }
 
+static void say_where(const struct app *app)
+{
+    for (size_t i = 0; i < network_route_count(app->preflight.network); i++)
+        log_info("listening on %s, relaying to %s; report in %s", app->preflight.listen[i].text,
+                 network_route(app->preflight.network, i)->addresses.text,
+                 app->options->report_dir);
+}
+
+static void tell_ledger(const struct app *app)
+{
+#ifdef PGSLEUTH_LEDGER
+    log_info("ledger: %lu sessions compared, %lu bytes, none differ",
+             atomic_load(&app->shared.ledger_sessions), atomic_load(&app->shared.ledger_bytes));
+#else
+    (void)app;
+#endif
+}
+
 enum exit_code app_run(const struct cfg_options *options)
 {
     struct app app = {.options = options};
     enum exit_code r = start(&app);
     if (r == EXIT_OK) {
-        log_info("listening on %s, relaying to %s; report in %s", app.preflight.listen.text,
-                 app.preflight.upstream.text, options->report_dir);
+        say_where(&app);
         auditor_start(app.auditor);
         event_base_dispatch(app.base);
         r = finish(&app);
+        tell_ledger(&app);
     }
     app_fini(&app);
     return r;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -18,45 +19,168 @@ void leg_open(struct leg *leg, struct event_base *base, evutil_socket_t fd,
     event_assign(&leg->write_event, base, fd, EV_WRITE | EV_PERSIST, on_writable, context);
 }
 
+static void drop_spill(struct leg *leg)
+{
+    if (leg->spill == NULL)
+        return;
+    ledger_add(&leg->sent, span_of(leg->spill + leg->spill_at, leg->spill_len));
+    free(leg->spill);
+    leg->spill = NULL;
+    leg->spill_at = 0;
+    leg->spill_len = 0;
+}
+
+/* close_notify, when TLS is up and has not said it yet; what the kernel does not take is lost. */
+static void say_good_bye(struct leg *leg)
+{
+    if (leg->ssl == NULL || leg->broken || leg->shut || !SSL_is_init_finished(leg->ssl))
+        return;
+    ERR_clear_error();
+    SSL_shutdown(leg->ssl);
+}
+
 void leg_close(struct leg *leg)
 {
     if (leg->fd < 0)
         return;
+    if (!leg_is_spilling(leg))
+        say_good_bye(leg);
+    SSL_free(leg->ssl);
     event_del(&leg->read_event);
     event_del(&leg->write_event);
     evutil_closesocket(leg->fd);
-    free(leg->spill);
-    uint64_t bytes_in = leg->bytes_in;
-    leg_init(leg);
-    leg->bytes_in = bytes_in;
+    drop_spill(leg);
+    *leg = (struct leg){.fd = -1, .bytes_in = leg->bytes_in, .sent = leg->sent};
 }
+
+/* --- TLS handshake --- */
+
+void leg_start_tls(struct leg *leg, SSL *ssl)
+{
+    assert(leg->ssl == NULL);
+    leg->ssl = ssl;
+}
+
+int leg_handshake(struct leg *leg)
+{
+    ERR_clear_error();
+    int r = SSL_do_handshake(leg->ssl);
+    if (r == 1) {
+        event_del(&leg->write_event);
+        return LEG_OK;
+    }
+    switch (SSL_get_error(leg->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+        event_del(&leg->write_event);
+        leg_read(leg, true);
+        return LEG_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        leg_read(leg, false);
+        event_add(&leg->write_event, NULL);
+        return LEG_AGAIN;
+    default:
+        leg->broken = true;
+        return LEG_LOST;
+    }
+}
+
+/* --- reading --- */
 
 void leg_read(struct leg *leg, bool on)
 {
     if (leg->fd < 0 || leg->reading == on)
         return;
-    if (on)
-        event_add(&leg->read_event, NULL);
-    else
-        event_del(&leg->read_event);
     leg->reading = on;
+    if (!on) {
+        event_del(&leg->read_event);
+        return;
+    }
+    if (!leg->read_wants_write)
+        event_add(&leg->read_event, NULL);
+    leg_kick(leg);
 }
 
-/* Bytes the kernel took, or -1 when the connection is gone. */
+static ssize_t recv_tls(struct leg *leg, void *buffer, size_t size)
+{
+    size_t n = 0;
+    ERR_clear_error();
+    int r = SSL_read_ex(leg->ssl, buffer, size, &n);
+    if (r == 1)
+        return (ssize_t)n;
+    switch (SSL_get_error(leg->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+        return LEG_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        leg->read_wants_write = true;
+        event_del(&leg->read_event);
+        event_add(&leg->write_event, NULL);
+        return LEG_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default:
+        leg->broken = true;
+        return LEG_LOST;
+    }
+}
+
+ssize_t leg_recv(struct leg *leg, void *buffer, size_t size)
+{
+    if (leg->ssl != NULL)
+        return recv_tls(leg, buffer, size);
+    ssize_t n = recv(leg->fd, buffer, size, 0);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? LEG_AGAIN : LEG_LOST;
+}
+
+bool leg_has_more(const struct leg *leg, size_t got, size_t size)
+{
+    return leg->ssl != NULL ? SSL_has_pending(leg->ssl) == 1 : got == size;
+}
+
+void leg_kick(struct leg *leg)
+{
+    if (leg->fd >= 0 && leg->reading && leg->ssl != NULL && SSL_has_pending(leg->ssl) == 1)
+        event_active(&leg->read_event, EV_READ, 0);
+}
+
+/* --- writing --- */
+
+/* One write: bytes taken, 0 when the peer is slow, -1 when the connection is gone. */
+static ssize_t write_once(struct leg *leg, const uint8_t *data, size_t len)
+{
+    if (leg->ssl == NULL) {
+        ssize_t n = send(leg->fd, data, len, MSG_NOSIGNAL);
+        if (n >= 0)
+            return n;
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+    }
+    size_t n = 0;
+    ERR_clear_error();
+    int r = SSL_write_ex(leg->ssl, data, len, &n);
+    if (r == 1)
+        return (ssize_t)n;
+    if (SSL_get_error(leg->ssl, r) == SSL_ERROR_WANT_WRITE)
+        return 0;
+    leg->broken = true;
+    return -1;
+}
+
+/* Bytes that were taken, or -1 when the connection is gone. */
 static ssize_t try_send(struct leg *leg, const uint8_t *data, size_t len)
 {
     size_t sent = 0;
     while (sent < len) {
-        ssize_t n = send(leg->fd, data + sent, len - sent, MSG_NOSIGNAL);
-        if (n > 0)
-            sent += (size_t)n;
-        else if (n < 0 && errno == EINTR)
-            continue;
-        else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        else
+        ssize_t n = write_once(leg, data + sent, len - sent);
+        if (n < 0) {
+            ledger_add(&leg->sent, span_of(data, len)); /* nobody is there to miss them */
             return -1;
+        }
+        if (n == 0)
+            break;
+        sent += (size_t)n;
     }
+    ledger_add(&leg->sent, span_of(data, sent));
     return (ssize_t)sent;
 }
 
@@ -75,6 +199,10 @@ static int spill(struct leg *leg, struct span rest)
 int leg_send(struct leg *leg, struct span bytes)
 {
     assert(leg->spill == NULL);
+    if (leg->shut || leg->broken) {
+        ledger_add(&leg->sent, bytes);
+        return LEG_LOST;
+    }
     ssize_t sent = try_send(leg, bytes.data, bytes.len);
     if (sent < 0)
         return LEG_LOST;
@@ -82,19 +210,26 @@ int leg_send(struct leg *leg, struct span bytes)
     return rest.len == 0 ? LEG_OK : spill(leg, rest);
 }
 
-int leg_flush(struct leg *leg)
+int leg_flush(struct leg *leg, bool *read_again)
 {
-    if (leg->spill == NULL)
-        return LEG_OK;
-    ssize_t sent = try_send(leg, leg->spill + leg->spill_at, leg->spill_len);
-    if (sent < 0)
-        return LEG_LOST;
-    leg->spill_at += (size_t)sent;
-    leg->spill_len -= (size_t)sent;
-    if (leg->spill_len > 0)
-        return LEG_OK;
-    free(leg->spill);
-    leg->spill = NULL;
+    *read_again = leg->read_wants_write;
+    if (leg->read_wants_write) {
+        leg->read_wants_write = false;
+        if (leg->reading)
+            event_add(&leg->read_event, NULL);
+    }
+    if (leg->spill != NULL) {
+        ssize_t sent = try_send(leg, leg->spill + leg->spill_at, leg->spill_len);
+        if (sent < 0) {
+            leg->spill_len = 0; /* the ledger has them */
+            return LEG_LOST;
+        }
+        leg->spill_at += (size_t)sent;
+        leg->spill_len -= (size_t)sent;
+        if (leg->spill_len > 0)
+            return LEG_OK;
+        drop_spill(leg);
+    }
     event_del(&leg->write_event);
     return LEG_OK;
 }
@@ -103,6 +238,14 @@ void leg_shut(struct leg *leg)
 {
     if (leg->fd < 0 || leg->shut || leg_is_spilling(leg))
         return;
+    say_good_bye(leg);
     shutdown(leg->fd, SHUT_WR);
+    leg->shut = true;
+}
+
+void leg_stop_sending(struct leg *leg)
+{
+    drop_spill(leg);
+    event_del(&leg->write_event);
     leg->shut = true;
 }

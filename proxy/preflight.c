@@ -47,49 +47,106 @@ int preflight_connect(const struct addresses *addresses, int64_t timeout_ms)
     return r;
 }
 
+struct tls_files preflight_tls_files(const struct cfg_options *options)
+{
+    return (struct tls_files){
+        .cert = options->tls_cert,
+        .key = options->tls_key,
+        .client_ca = options->tls_client_ca,
+        .only_1_3 = options->tls_min_version == 1,
+    };
+}
+
 static enum exit_code check_addresses(const struct cfg_options *options, struct preflight *out)
 {
     char error[400];
+    size_t n = 0;
     if (options->upstream[0] == '\0') {
         log_error(
             "no upstream server: give --upstream postgresql://host:port, or set DATABASE_URL");
         return EXIT_USAGE;
     }
-    if (address_of_listener(options->listen, &out->listen, error, sizeof(error)) != 0) {
+    if (address_of_listeners(options->listen, out->listen, UPSTREAM_MAX_HOSTS, &n, error,
+                             sizeof(error)) != ADDRESS_OK) {
         log_error("listen: %s", error);
         return EXIT_USAGE;
     }
-    int r = address_of_url(options->upstream, &out->upstream, error, sizeof(error));
-    if (r != ADDRESS_OK) {
+    if (upstream_parse(options->upstream, &out->upstream, error, sizeof(error)) != 0) {
         log_error("upstream: %s", error);
-        return r == ADDRESS_SYNTAX ? EXIT_USAGE : EXIT_UPSTREAM;
+        return EXIT_USAGE;
     }
-    if (address_is_loop(&out->listen, &out->upstream)) {
-        log_error("upstream %s is pgsleuth's own listener; point --upstream at PostgreSQL",
-                  out->upstream.text);
-        return EXIT_UPSTREAM;
+    if (n != out->upstream.n_hosts) {
+        log_error("the upstream has %zu hosts and there are %zu addresses to listen on; each host "
+                  "needs one of its own, in the same order: --listen host:port,host:port",
+                  out->upstream.n_hosts, n);
+        return EXIT_USAGE;
     }
     return EXIT_OK;
+}
+
+static enum exit_code check_network(const struct cfg_options *options, struct preflight *p)
+{
+    char error[400];
+    p->network_options = (struct network_options){
+        .files = preflight_tls_files(options),
+        .upstream = &p->upstream,
+        .listen = p->listen,
+    };
+    switch (network_new(&p->network_options, &p->network, error, sizeof(error))) {
+    case NETWORK_OK:
+        return EXIT_OK;
+    case NETWORK_TLS:
+        log_error("TLS: %s", error);
+        return EXIT_TLS;
+    case NETWORK_NO_MEMORY:
+        log_error("%s", error);
+        return EXIT_INTERNAL;
+    default:
+        log_error("upstream: %s", error);
+        return EXIT_UPSTREAM;
+    }
+}
+
+static enum exit_code check_listeners(const struct preflight *p)
+{
+    char error[512];
+    for (size_t i = 0; i < p->upstream.n_hosts; i++) {
+        if (listener_probe(&p->listen[i], error, sizeof(error)) != 0) {
+            log_error("%s", error);
+            return EXIT_LISTEN;
+        }
+    }
+    return EXIT_OK;
+}
+
+/* One of several servers may be down: that is what several are for. */
+static enum exit_code check_servers(const struct cfg_options *options, const struct preflight *p)
+{
+    int r = 0;
+    size_t n = network_route_count(p->network);
+    for (size_t i = 0; i < n; i++) {
+        const struct route *route = network_route(p->network, i);
+        r = preflight_connect(&route->addresses, options->connect_timeout_ms);
+        if (r == 0)
+            return EXIT_OK;
+    }
+    log_error("upstream %s%s does not answer: %s; start PostgreSQL there or correct --upstream",
+              network_route(p->network, 0)->addresses.text, n > 1 ? ", and every other," : "",
+              strerrordesc_np(r));
+    return EXIT_UPSTREAM;
 }
 
 static enum exit_code check_resources(const struct cfg_options *options, const struct preflight *p)
 {
     char error[512];
-    if (listener_probe(&p->listen, error, sizeof(error)) != 0) {
-        log_error("%s", error);
-        return EXIT_LISTEN;
-    }
+    enum exit_code r = check_listeners(p);
+    if (r != EXIT_OK)
+        return r;
     if (files_prepare_folder(options->report_dir, error, sizeof(error)) != 0) {
         log_error("%s; choose another folder with --report-dir", error);
         return EXIT_REPORT_DIR;
     }
-    int r = preflight_connect(&p->upstream, options->connect_timeout_ms);
-    if (r != 0) {
-        log_error("upstream %s does not answer: %s; start PostgreSQL there or correct --upstream",
-                  p->upstream.text, strerrordesc_np(r));
-        return EXIT_UPSTREAM;
-    }
-    return EXIT_OK;
+    return check_servers(options, p);
 }
 
 /* First line of libpq's message without its prefix; it names user, host and database, never a
@@ -104,12 +161,12 @@ static void first_line(const char *message, char *out, size_t size)
 static enum exit_code check_explain(const struct cfg_options *options, struct preflight *p)
 {
     bool own = options->explain_dsn[0] != '\0';
-    p->explain_dsn = own ? options->explain_dsn : options->upstream;
+    p->explain_dsn = own ? options->explain_dsn : p->upstream.dsn;
     if (!options->explain_enabled) {
         p->explain = RECORD_EXPLAIN_OFF;
         return EXIT_OK;
     }
-    if (!address_url_is_complete(p->explain_dsn)) {
+    if (!upstream_url_is_complete(p->explain_dsn)) {
         p->explain = RECORD_EXPLAIN_OFF_NO_DSN;
         log_info("no plans: neither explain.dsn nor the upstream names a user and a database");
         return EXIT_OK;
@@ -138,8 +195,17 @@ enum exit_code preflight_run(const struct cfg_options *options, struct preflight
     *out = (struct preflight){.explain = RECORD_EXPLAIN_OFF};
     enum exit_code r = check_addresses(options, out);
     if (r == EXIT_OK)
+        r = check_network(options, out);
+    if (r == EXIT_OK)
         r = check_resources(options, out);
     if (r == EXIT_OK)
         r = check_explain(options, out);
     return r;
+}
+
+void preflight_fini(struct preflight *p)
+{
+    network_unref(p->network);
+    p->network = NULL;
+    upstream_fini(&p->upstream);
 }

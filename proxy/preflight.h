@@ -5,19 +5,27 @@
 #ifndef PGSLEUTH_PROXY_PREFLIGHT_H
 #define PGSLEUTH_PROXY_PREFLIGHT_H
 
-#include "proxy/address.h"
 #include "proxy/app.h"
+#include "proxy/network.h"
 #include "wire/record.h"
 
 struct preflight {
-    struct addresses listen;
-    struct addresses upstream;
-    const char *explain_dsn; /* borrowed from the options */
+    struct addresses listen[UPSTREAM_MAX_HOSTS]; /* one for each host of the upstream */
+    struct upstream upstream;
+    struct network_options network_options; /* borrows from this struct and from the options */
+    struct network *network;                /* one reference */
+    const char *explain_dsn;                /* borrowed from the options, or from `upstream` */
     enum record_explain_state explain;
 };
 
-/* EXIT_OK, or the code to end with; the line has been logged. */
+/* EXIT_OK, or the code to end with; the line has been logged. preflight_fini in both cases. `out`
+ * must not move: parts of it point at others. */
 enum exit_code preflight_run(const struct cfg_options *options, struct preflight *out);
+
+void preflight_fini(struct preflight *p);
+
+/* What the options say of the client leg's TLS. Borrows from them. */
+struct tls_files preflight_tls_files(const struct cfg_options *options);
 
 /* Connect to one of the addresses within the time: 0, or an errno. */
 int preflight_connect(const struct addresses *addresses, int64_t timeout_ms);

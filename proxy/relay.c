@@ -3,10 +3,12 @@
 #include "common/clock.h"
 #include "proxy/worker.h"
 
-#include <errno.h>
-#include <sys/socket.h>
+#include <poll.h>
 
-enum { READS_A_TURN = 8 }; /* then other sessions of this worker have theirs */
+enum {
+    READS_A_TURN = 8, /* then other sessions of this worker have theirs */
+    STALLED_MS = 1000,
+};
 
 static bool from_client(const struct session *s, const struct leg *from)
 {
@@ -35,17 +37,30 @@ static void end_of_stream(struct session *s, struct leg *from, struct leg *to)
     maybe_finish(s);
 }
 
-static void lost(struct session *s, const struct leg *leg)
+/* The connection broke while it was read: nothing more comes from it. */
+static void read_failed(struct session *s, const struct leg *leg)
 {
     if (from_client(s, leg)) {
         session_close(s, CLOSE_CLIENT_LOST);
         return;
     }
-    /* What the server said before it went is still the client's to read. */
     s->server.eof = true;
     leg_read(&s->server, false);
     leg_shut(&s->client);
     session_linger(s, CLOSE_SERVER_LOST);
+}
+
+/* The connection broke while it was written to. What the server said before it went, a FATAL error
+ * perhaps, still waits to be read and is the client's. */
+static void write_failed(struct session *s, const struct leg *leg)
+{
+    if (from_client(s, leg) || s->state == SESSION_LINGERING) {
+        session_close(s, CLOSE_CLIENT_LOST);
+        return;
+    }
+    leg_stop_sending(&s->server);
+    leg_read(&s->client, false);
+    leg_read(&s->server, !leg_is_spilling(&s->client));
 }
 
 static void show_tap(struct session *s, const struct leg *from, struct span bytes)
@@ -60,37 +75,45 @@ static void show_tap(struct session *s, const struct leg *from, struct span byte
     worker_wake_auditor(s->worker);
 }
 
-/* One read, forwarded. True when there may be more to read at once. */
-static bool pump_once(struct session *s, struct leg *from, struct leg *to)
+bool relay_forward(struct session *s, struct leg *from, struct leg *to, struct span bytes)
 {
-    struct worker *w = s->worker;
-    ssize_t n = recv(from->fd, w->scratch, w->read_size, 0);
-    if (n < 0) {
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            lost(s, from);
-        return false;
-    }
-    if (n == 0) {
-        end_of_stream(s, from, to);
-        return false;
-    }
-    struct span bytes = span_of(w->scratch, (size_t)n);
-    from->bytes_in += (uint64_t)n;
+    ledger_add(from_client(s, from) ? &s->from_client : &s->from_server, bytes);
     int sent = leg_send(to, bytes);
     show_tap(s, from, bytes);
     if (sent == LEG_LOST) {
-        lost(s, to);
+        write_failed(s, to);
         return false;
     }
     if (sent == LEG_NO_MEMORY) {
         session_close(s, CLOSE_NO_MEMORY);
         return false;
     }
-    if (leg_is_spilling(to)) {
-        leg_read(from, false);
+    if (!leg_is_spilling(to))
+        return true;
+    leg_read(from, false);
+    if (from_client(s, from))
+        session_set_timer(s, STALLED_MS);
+    return false;
+}
+
+/* One read, forwarded. True when there may be more to read at once. */
+static bool pump_once(struct session *s, struct leg *from, struct leg *to)
+{
+    struct worker *w = s->worker;
+    ssize_t n = leg_recv(from, w->scratch, w->read_size);
+    if (n == LEG_AGAIN)
+        return false;
+    if (n < 0) {
+        read_failed(s, from);
         return false;
     }
-    return (size_t)n == w->read_size;
+    if (n == 0) {
+        end_of_stream(s, from, to);
+        return false;
+    }
+    from->bytes_in += (uint64_t)n;
+    return relay_forward(s, from, to, span_of(w->scratch, (size_t)n)) &&
+           leg_has_more(from, (size_t)n, w->read_size);
 }
 
 static void pump(struct session *s, struct leg *from, struct leg *to)
@@ -99,18 +122,20 @@ static void pump(struct session *s, struct leg *from, struct leg *to)
         if (!pump_once(s, from, to))
             return;
     }
+    leg_kick(from);
 }
 
 /* A lingering client's bytes go nowhere. */
 static void drain_client(struct session *s)
 {
-    ssize_t n = recv(s->client.fd, s->worker->scratch, s->worker->read_size, 0);
+    ssize_t n = leg_recv(&s->client, s->worker->scratch, s->worker->read_size);
+    if (n == LEG_AGAIN)
+        return;
     if (n > 0) {
         s->client.bytes_in += (uint64_t)n;
+        leg_kick(&s->client);
         return;
     }
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return;
     if (n < 0) {
         session_close(s, s->reason);
         return;
@@ -134,24 +159,45 @@ void relay_server_readable(struct session *s)
     pump(s, &s->server, &s->client);
 }
 
+static void readable(struct session *s, struct leg *leg)
+{
+    if (from_client(s, leg))
+        relay_client_readable(s);
+    else
+        relay_server_readable(s);
+}
+
 static void writable(struct session *s, struct leg *leg, struct leg *source)
 {
-    if (leg_flush(leg) != LEG_OK) {
-        lost(s, leg);
+    bool was_spilling = leg_is_spilling(leg);
+    bool read_again = false;
+    if (leg_flush(leg, &read_again) != LEG_OK) {
+        write_failed(s, leg);
         return;
     }
     if (s->state == SESSION_LINGERING) {
         session_keep_lingering(s);
-        return;
+    } else if (was_spilling && !leg_is_spilling(leg)) {
+        if (source->eof) {
+            leg_shut(leg);
+            maybe_finish(s);
+        } else {
+            leg_read(source, true);
+        }
     }
-    if (leg_is_spilling(leg))
+    if (read_again && s->state != SESSION_CLOSED && leg->reading)
+        readable(s, leg);
+}
+
+void relay_check_stalled(struct session *s)
+{
+    if (s->client.reading || s->client.eof)
         return;
-    if (source->eof) {
-        leg_shut(leg);
-        maybe_finish(s);
-        return;
-    }
-    leg_read(source, true);
+    struct pollfd client = {.fd = s->client.fd};
+    if (poll(&client, 1, 0) == 1 && (client.revents & POLLERR) != 0)
+        session_close(s, CLOSE_CLIENT_LOST);
+    else
+        session_set_timer(s, STALLED_MS);
 }
 
 void relay_client_writable(struct session *s)

@@ -18,4 +18,12 @@ void relay_server_readable(struct session *s);
 void relay_client_writable(struct session *s);
 void relay_server_writable(struct session *s);
 
+/* Pass on bytes that were read from one leg, and show them to the tap. False when no more should be
+ * read from it now: the other leg spills or is gone. */
+bool relay_forward(struct session *s, struct leg *from, struct leg *to, struct span bytes);
+
+/* The session's timer: a client that is not read, because the server does not take more, may be
+ * gone. */
+void relay_check_stalled(struct session *s);
+
 #endif

@@ -1,11 +1,11 @@
 #include "proxy/session.h"
 
+#include "common/log.h"
 #include "proxy/handshake.h"
 #include "proxy/relay.h"
 #include "proxy/worker.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -18,15 +18,26 @@
 /* Which states may follow which. */
 static bool may_follow(enum session_state from, enum session_state to)
 {
+    bool in_start = from == SESSION_STARTUP || from == SESSION_ACCEPTING_TLS;
+    bool in_connect =
+        from == SESSION_CONNECTING || from == SESSION_ASKING_TLS || from == SESSION_STARTING_TLS;
     switch (to) {
     case SESSION_STARTUP:
-        return false;
-    case SESSION_CONNECTING:
+        return from == SESSION_ACCEPTING_TLS;
+    case SESSION_ACCEPTING_TLS:
         return from == SESSION_STARTUP;
-    case SESSION_RELAYING:
+    case SESSION_CONNECTING:
+        return from == SESSION_STARTUP || (in_connect && from != SESSION_CONNECTING);
+    case SESSION_ASKING_TLS:
         return from == SESSION_CONNECTING;
+    case SESSION_STARTING_TLS:
+        return from == SESSION_CONNECTING || from == SESSION_ASKING_TLS;
+    case SESSION_AUTHENTICATING:
+        return from == SESSION_STARTING_TLS;
+    case SESSION_RELAYING:
+        return in_connect || from == SESSION_AUTHENTICATING;
     case SESSION_LINGERING:
-        return from != SESSION_LINGERING && from != SESSION_CLOSED;
+        return in_start || in_connect || from == SESSION_AUTHENTICATING || from == SESSION_RELAYING;
     case SESSION_CLOSED:
         return from != SESSION_CLOSED;
     }
@@ -39,17 +50,28 @@ void session_set_state(struct session *s, enum session_state state)
     s->state = state;
 }
 
-/* --- events --- */
+/* --- events: to whom each goes in which state --- */
 
 static void on_client_readable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct session *s = context;
-    if (s->state == SESSION_STARTUP)
-        handshake_readable(s);
-    else if (s->state != SESSION_CLOSED)
+    switch (s->state) {
+    case SESSION_STARTUP:
+    case SESSION_ACCEPTING_TLS:
+        handshake_client_ready(s);
+        break;
+    case SESSION_AUTHENTICATING:
+        handshake_auth_client_readable(s);
+        break;
+    case SESSION_RELAYING:
+    case SESSION_LINGERING:
         relay_client_readable(s);
+        break;
+    default:
+        break;
+    }
 }
 
 static void on_client_writable(evutil_socket_t fd, short what, void *context)
@@ -57,7 +79,9 @@ static void on_client_writable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct session *s = context;
-    if (s->state != SESSION_CLOSED)
+    if (s->state == SESSION_ACCEPTING_TLS)
+        handshake_client_ready(s);
+    else if (s->state != SESSION_CLOSED)
         relay_client_writable(s);
 }
 
@@ -66,41 +90,67 @@ static void on_server_readable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct session *s = context;
-    if (s->state == SESSION_RELAYING)
+    switch (s->state) {
+    case SESSION_ASKING_TLS:
+    case SESSION_STARTING_TLS:
+        handshake_server_ready(s);
+        break;
+    case SESSION_AUTHENTICATING:
+        handshake_auth_server_readable(s);
+        break;
+    case SESSION_RELAYING:
         relay_server_readable(s);
+        break;
+    default:
+        break;
+    }
 }
-
-static void connect_finished(struct session *s);
 
 static void on_server_writable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct session *s = context;
-    if (s->state == SESSION_CONNECTING)
-        connect_finished(s);
-    else if (s->state == SESSION_RELAYING)
+    if (s->state == SESSION_CONNECTING || s->state == SESSION_STARTING_TLS)
+        handshake_server_ready(s);
+    else if (s->state == SESSION_AUTHENTICATING || s->state == SESSION_RELAYING)
         relay_server_writable(s);
 }
-
-static void connect_failed(struct session *s, int error);
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct session *s = context;
-    if (s->state == SESSION_CONNECTING)
-        connect_failed(s, ETIMEDOUT);
-    else if (s->state == SESSION_LINGERING)
+    switch (s->state) {
+    case SESSION_STARTUP:
+    case SESSION_ACCEPTING_TLS:
+        session_close(s, CLOSE_STARTUP_TIMEOUT);
+        break;
+    case SESSION_CONNECTING:
+    case SESSION_ASKING_TLS:
+    case SESSION_STARTING_TLS:
+        handshake_server_timeout(s);
+        break;
+    case SESSION_AUTHENTICATING:
+    case SESSION_RELAYING:
+        relay_check_stalled(s);
+        break;
+    case SESSION_LINGERING:
         session_close(s, s->reason);
+        break;
+    case SESSION_CLOSED:
+        break;
+    }
 }
 
-static void set_timer(struct session *s, int64_t ms)
+void session_set_timer(struct session *s, int64_t ms)
 {
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     event_add(&s->timer, &tv);
 }
+
+/* --- life --- */
 
 /* Small messages go out at once and a dead peer is found out, as libpq and PostgreSQL set it. Fails
  * harmlessly on Unix sockets. */
@@ -111,9 +161,8 @@ static void tune(evutil_socket_t fd)
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* --- life --- */
-
-struct session *session_new(struct worker *w, evutil_socket_t fd, const char *client_host)
+struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
+                            const char *client_host)
 {
     struct session *s = calloc(1, sizeof(*s));
     if (s == NULL) {
@@ -122,6 +171,7 @@ struct session *session_new(struct worker *w, evutil_socket_t fd, const char *cl
     }
     s->worker = w;
     s->id = (uint64_t)w->index << 48 | ++w->next_session;
+    s->route = (uint8_t)route;
     snprintf(s->client_host, sizeof(s->client_host), "%s", client_host);
     leg_init(&s->client);
     leg_init(&s->server);
@@ -134,7 +184,14 @@ struct session *session_new(struct worker *w, evutil_socket_t fd, const char *cl
         s->next->link = &s->next;
     w->sessions = s;
     leg_read(&s->client, true);
+    session_set_timer(s, STARTUP_S * 1000L);
     return s;
+}
+
+void session_open_server(struct session *s, evutil_socket_t fd)
+{
+    tune(fd);
+    leg_open(&s->server, s->worker->base, fd, on_server_readable, on_server_writable, s);
 }
 
 static void leave_list(struct session *s)
@@ -142,6 +199,41 @@ static void leave_list(struct session *s)
     *s->link = s->next;
     if (s->next != NULL)
         s->next->link = s->link;
+}
+
+#ifdef PGSLEUTH_LEDGER
+static void settle_ledger(struct session *s)
+{
+    if (!s->tapped || s->answered)
+        return;
+    if (s->from_client.hash != s->server.sent.hash || s->from_server.hash != s->client.sent.hash) {
+        log_error("ledger: session %llx did not pass on what it read: %llu of %llu bytes to the "
+                  "server, %llu of %llu to the client",
+                  (unsigned long long)s->id, (unsigned long long)s->server.sent.bytes,
+                  (unsigned long long)s->from_client.bytes,
+                  (unsigned long long)s->client.sent.bytes,
+                  (unsigned long long)s->from_server.bytes);
+        abort();
+    }
+    atomic_fetch_add(&s->worker->options.shared->ledger_sessions, 1);
+    atomic_fetch_add(&s->worker->options.shared->ledger_bytes,
+                     s->from_client.bytes + s->from_server.bytes);
+}
+#else
+static void settle_ledger(struct session *s)
+{
+    (void)s;
+}
+#endif
+
+static void end_tap(struct session *s)
+{
+    struct wire_session_end end = {.now_us = worker_now(s->worker),
+                                   .bytes_from_client = s->client.bytes_in,
+                                   .bytes_from_server = s->server.bytes_in,
+                                   .reason = (uint16_t)s->reason};
+    if (s->tapped)
+        wire_tap_end(&s->tap, &end);
 }
 
 void session_close(struct session *s, enum close_reason reason)
@@ -154,13 +246,8 @@ void session_close(struct session *s, enum close_reason reason)
     leg_close(&s->client);
     leg_close(&s->server);
     event_del(&s->timer);
-    if (s->tapped) {
-        struct wire_session_end end = {.now_us = worker_now(s->worker),
-                                       .bytes_from_client = s->client.bytes_in,
-                                       .bytes_from_server = s->server.bytes_in,
-                                       .reason = (uint16_t)s->reason};
-        wire_tap_end(&s->tap, &end);
-    }
+    settle_ledger(s);
+    end_tap(s);
     if (s->counted)
         atomic_fetch_sub(&s->worker->options.shared->sessions, 1);
     leave_list(s);
@@ -171,7 +258,7 @@ void session_close(struct session *s, enum close_reason reason)
 void session_free(struct session *s)
 {
     assert(s->state == SESSION_CLOSED);
-    free(s->startup);
+    packet_free(&s->packet);
     free(s);
 }
 
@@ -182,7 +269,7 @@ void session_keep_lingering(struct session *s)
     if (s->client.eof && !leg_is_spilling(&s->client))
         session_close(s, s->reason);
     else
-        set_timer(s, LINGER_S * 1000L);
+        session_set_timer(s, LINGER_S * 1000L);
 }
 
 void session_linger(struct session *s, enum close_reason reason)
@@ -197,128 +284,48 @@ void session_linger(struct session *s, enum close_reason reason)
     session_keep_lingering(s);
 }
 
-void session_refuse(struct session *s, enum close_reason reason, const char sqlstate[5],
-                    const char *text)
+void session_refuse(struct session *s, const struct refusal *why)
 {
-    uint8_t message[512];
-    size_t len = wire_encode_fatal(sqlstate, text, NULL, message, sizeof(message));
+    uint8_t message[1024];
+    size_t len = wire_encode_fatal(why->sqlstate, why->text, why->hint, message, sizeof(message));
+    s->answered = true;
     atomic_fetch_add(&s->worker->options.shared->refused, 1);
-    if (leg_send(&s->client, span_of(message, len)) != LEG_OK)
-        session_close(s, reason);
+    if (leg_is_spilling(&s->client) || leg_send(&s->client, span_of(message, len)) != LEG_OK)
+        session_close(s, why->reason);
     else
-        session_linger(s, reason);
+        session_linger(s, why->reason);
 }
 
-/* --- connecting --- */
+/* --- packets --- */
 
-/* Only a session, not a courier: CancelRequest must pass when the limit is reached. */
-static bool admit(struct session *s)
+int packet_fill(struct packet *packet, struct leg *leg)
 {
-    struct worker_shared *shared = s->worker->options.shared;
-    if (s->courier)
-        return true;
-    s->counted = true;
-    if (atomic_fetch_add(&shared->sessions, 1) < s->worker->options.max_sessions)
-        return true;
-    session_refuse(s, CLOSE_TOO_MANY_SESSIONS, "53300",
-                   "pgsleuth: the limit of sessions (max_sessions) is reached");
-    return false;
-}
-
-/* Begin to connect to the address being tried: 0, or an errno. */
-static int try_connect(struct session *s)
-{
-    const struct address *a = &s->worker->options.upstream->items[s->upstream_index];
-    int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return errno;
-    tune(fd);
-    if (connect(fd, (const struct sockaddr *)&a->storage, a->len) != 0 && errno != EINPROGRESS) {
-        int saved = errno;
-        close(fd);
-        return saved;
+    while (packet->have < packet->need) {
+        ssize_t n = leg_recv(leg, packet->data + packet->have, packet->need - packet->have);
+        if (n == LEG_AGAIN)
+            return LEG_AGAIN;
+        if (n <= 0) {
+            leg->eof = n == 0;
+            return LEG_LOST;
+        }
+        packet->have += (size_t)n;
+        leg->bytes_in += (uint64_t)n;
     }
-    leg_open(&s->server, s->worker->base, fd, on_server_readable, on_server_writable, s);
-    event_add(&s->server.write_event, NULL);
-    set_timer(s, s->worker->options.connect_timeout_ms);
-    return 0;
+    return LEG_OK;
 }
 
-static void refuse_for_upstream(struct session *s, int error)
+bool packet_expect(struct packet *packet, size_t need)
 {
-    char text[ADDRESS_TEXT + 128];
-    snprintf(text, sizeof(text), "pgsleuth: could not connect to the upstream server at %s: %s",
-             s->worker->options.upstream->text, strerrordesc_np(error));
-    /* cannot_connect_now is the one SQLSTATE at which libpq goes on to its next host. */
-    if (s->courier)
-        session_close(s, CLOSE_UPSTREAM_REFUSED);
-    else
-        session_refuse(s, CLOSE_UPSTREAM_REFUSED, "57P03", text);
+    uint8_t *data = realloc(packet->data, need);
+    if (data == NULL)
+        return false;
+    packet->data = data;
+    packet->need = need;
+    return true;
 }
 
-static void connect_failed(struct session *s, int error)
+void packet_free(struct packet *packet)
 {
-    leg_close(&s->server);
-    event_del(&s->timer);
-    while (++s->upstream_index < s->worker->options.upstream->count) {
-        int r = try_connect(s);
-        if (r == 0)
-            return;
-        error = r;
-    }
-    refuse_for_upstream(s, error);
-}
-
-void session_connect(struct session *s)
-{
-    leg_read(&s->client, false);
-    if (!admit(s))
-        return;
-    session_set_state(s, SESSION_CONNECTING);
-    int r = try_connect(s);
-    if (r != 0)
-        connect_failed(s, r);
-}
-
-static void begin_tap(struct session *s)
-{
-    struct handshake_info info = handshake_read(span_of(s->startup, s->startup_need));
-    struct wire_session_info who = {
-        .user = info.user,
-        .database = info.database.len > 0 ? info.database : info.user,
-        .application = info.application,
-        .client = span_of_text(s->client_host),
-    };
-    int64_t now_us = worker_now(s->worker);
-    wire_tap_begin(&s->tap, &s->worker->wire, s->id, &who, now_us);
-    s->tapped = true;
-    atomic_fetch_add(&s->worker->options.shared->started, 1);
-    if (info.version >> 16 != 3)
-        wire_conversation_make_opaque(&s->tap.conversation, WIRE_OPAQUE_PROTOCOL_VERSION, now_us);
-}
-
-static void connect_finished(struct session *s)
-{
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (getsockopt(s->server.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-        error = errno;
-    if (error != 0) {
-        connect_failed(s, error);
-        return;
-    }
-    event_del(&s->server.write_event);
-    event_del(&s->timer);
-    session_set_state(s, SESSION_RELAYING);
-    if (leg_send(&s->server, span_of(s->startup, s->startup_need)) != LEG_OK) {
-        refuse_for_upstream(s, ECONNRESET);
-        return;
-    }
-    if (!s->courier)
-        begin_tap(s);
-    free(s->startup);
-    s->startup = NULL;
-    /* A courier's client has said all; the server's end of stream is what it waits for. */
-    leg_read(&s->client, !leg_is_spilling(&s->server));
-    leg_read(&s->server, true);
+    free(packet->data);
+    *packet = (struct packet){.data = NULL};
 }

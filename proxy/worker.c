@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,30 +14,59 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100 };
+enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000 };
 
 int64_t worker_now(const struct worker *w)
 {
     return clock_monotonic_us() - w->options.epoch_us;
 }
 
+/* A full counter means that the other side has been told often enough. */
+static void poke(int fd)
+{
+    uint64_t one = 1;
+    if (write(fd, &one, sizeof(one)) < 0)
+        return;
+}
+
 void worker_wake_auditor(struct worker *w)
 {
-    if (!ring_wants_wake(w->ring))
+    if (ring_wants_wake(w->ring))
+        poke(w->options.auditor_fd);
+}
+
+void worker_ask_renewal(struct worker *w)
+{
+    poke(w->options.renewal_fd);
+}
+
+void worker_complain(struct worker *w, const char *format, ...)
+{
+    int64_t now_us = worker_now(w);
+    if (w->last_complaint_us != 0 && now_us - w->last_complaint_us < COMPLAINT_US) {
+        w->complaints_kept_back++;
         return;
-    uint64_t one = 1;
-    /* A full counter means that the auditor has been told often enough. */
-    if (write(w->options.auditor_fd, &one, sizeof(one)) < 0)
-        return;
+    }
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (w->complaints_kept_back > 0)
+        log_warning("%s (and %u other warnings)", text, w->complaints_kept_back);
+    else
+        log_warning("%s", text);
+    w->complaints_kept_back = 0;
+    w->last_complaint_us = now_us;
 }
 
 static void set_accepting(struct worker *w, bool on)
 {
-    for (size_t i = 0; i < w->n_listeners; i++) {
+    for (size_t i = 0; i < w->n_doors; i++) {
         if (on)
-            event_add(&w->accept_events[i], NULL);
+            event_add(&w->doors[i].event, NULL);
         else
-            event_del(&w->accept_events[i]);
+            event_del(&w->doors[i].event);
     }
 }
 
@@ -63,7 +93,8 @@ static void pause_accepting(struct worker *w, int error)
 static void on_accept(evutil_socket_t listener, short what, void *context)
 {
     (void)what;
-    struct worker *w = context;
+    const struct door *door = context;
+    struct worker *w = door->worker;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
         socklen_t len = sizeof(peer);
@@ -75,15 +106,12 @@ static void on_accept(evutil_socket_t listener, short what, void *context)
         }
         char host[64];
         address_host_text((const struct sockaddr *)&peer, len, host, sizeof(host));
-        session_new(w, fd, host);
+        session_new(w, fd, door->route, host);
     }
 }
 
-static void on_stop(evutil_socket_t fd, short what, void *context)
+static void stop(struct worker *w)
 {
-    (void)fd;
-    (void)what;
-    struct worker *w = context;
     w->stopping = true;
     event_del(&w->accept_again);
     set_accepting(w, false);
@@ -91,14 +119,40 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
         session_close(w->sessions, CLOSE_SHUTDOWN);
 }
 
-static int open_listeners(struct worker *w, char *error, size_t error_size)
+static void on_control(evutil_socket_t fd, short what, void *context)
 {
-    for (size_t i = 0; i < w->options.listen->count; i++) {
-        int fd = listener_open(w->options.listen, i, error, error_size);
-        if (fd < 0)
-            return -1;
-        event_assign(&w->accept_events[i], w->base, fd, EV_READ | EV_PERSIST, on_accept, w);
-        w->n_listeners++;
+    (void)what;
+    struct worker *w = context;
+    uint64_t count;
+    if (read(fd, &count, sizeof(count)) < 0)
+        return;
+    struct network *next = atomic_exchange(&w->next_network, NULL);
+    if (next != NULL) {
+        network_unref(w->network);
+        w->network = next;
+    }
+    if (atomic_load(&w->stop))
+        stop(w);
+}
+
+static int open_door(struct worker *w, size_t route, size_t i, char *error, size_t error_size)
+{
+    int fd = listener_open(&w->options.listen[route], i, error, error_size);
+    if (fd < 0)
+        return -1;
+    struct door *door = &w->doors[w->n_doors++];
+    *door = (struct door){.worker = w, .route = route};
+    event_assign(&door->event, w->base, fd, EV_READ | EV_PERSIST, on_accept, door);
+    return 0;
+}
+
+static int open_doors(struct worker *w, char *error, size_t error_size)
+{
+    for (size_t route = 0; route < w->options.n_listen; route++) {
+        for (size_t i = 0; i < w->options.listen[route].count; i++) {
+            if (open_door(w, route, i, error, error_size) != 0)
+                return -1;
+        }
     }
     return 0;
 }
@@ -113,18 +167,19 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
     w->options = *options;
     w->index = index;
     w->read_size = options->read_size < WORKER_SCRATCH ? options->read_size : WORKER_SCRATCH;
-    w->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->network = network_ref(options->network);
+    w->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->base = event_base_new();
     w->ring = ring_new(options->ring_bytes);
-    if (w->stop_fd < 0 || w->base == NULL || w->ring == NULL)
+    if (w->control_fd < 0 || w->base == NULL || w->ring == NULL)
         goto fail;
     wire_context_init(&w->wire, w->ring, options->want_samples);
-    event_assign(&w->stop_event, w->base, w->stop_fd, EV_READ, on_stop, w);
+    event_assign(&w->control_event, w->base, w->control_fd, EV_READ | EV_PERSIST, on_control, w);
     evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
-    if (open_listeners(w, error, error_size) != 0)
+    if (open_doors(w, error, error_size) != 0)
         goto fail;
     set_accepting(w, true);
-    event_add(&w->stop_event, NULL);
+    event_add(&w->control_event, NULL);
     return w;
 fail:
     worker_free(w);
@@ -163,11 +218,17 @@ int worker_start(struct worker *w)
     return r == 0 ? 0 : -1;
 }
 
+void worker_set_network(struct worker *w, struct network *network)
+{
+    /* One that the worker has not taken yet is out of date. */
+    network_unref(atomic_exchange(&w->next_network, network_ref(network)));
+    poke(w->control_fd);
+}
+
 void worker_stop(struct worker *w)
 {
-    uint64_t one = 1;
-    if (write(w->stop_fd, &one, sizeof(one)) < 0)
-        log_error("cannot stop a worker: %s", strerrordesc_np(errno));
+    atomic_store(&w->stop, true);
+    poke(w->control_fd);
 }
 
 void worker_join(struct worker *w)
@@ -181,19 +242,21 @@ void worker_free(struct worker *w)
 {
     if (w == NULL)
         return;
-    for (size_t i = 0; i < w->n_listeners; i++) {
-        event_del(&w->accept_events[i]);
-        close(event_get_fd(&w->accept_events[i]));
+    for (size_t i = 0; i < w->n_doors; i++) {
+        event_del(&w->doors[i].event);
+        close(event_get_fd(&w->doors[i].event));
     }
-    if (w->base != NULL && w->ring != NULL && w->stop_fd >= 0) {
-        event_del(&w->stop_event);
+    if (w->base != NULL && w->ring != NULL && w->control_fd >= 0) {
+        event_del(&w->control_event);
         event_del(&w->accept_again);
         wire_context_fini(&w->wire);
     }
     if (w->base != NULL)
         event_base_free(w->base);
     ring_free(w->ring);
-    if (w->stop_fd >= 0)
-        close(w->stop_fd);
+    if (w->control_fd >= 0)
+        close(w->control_fd);
+    network_unref(w->network);
+    network_unref(atomic_load(&w->next_network));
     free(w);
 }

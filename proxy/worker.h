@@ -7,7 +7,7 @@
 #define PGSLEUTH_PROXY_WORKER_H
 
 #include "common/ring.h"
-#include "proxy/address.h"
+#include "proxy/network.h"
 #include "proxy/session.h"
 #include "wire/context.h"
 
@@ -21,20 +21,35 @@ struct worker_shared {
     atomic_long sessions; /* open, couriers left out */
     atomic_ulong started;
     atomic_ulong refused;
+    atomic_bool told_of_binding;  /* the log has the line about channel binding */
+    atomic_ulong ledger_sessions; /* whose bytes were compared, in test builds */
+    atomic_ulong ledger_bytes;
 };
 
 struct worker_options {
-    const struct addresses *listen;
-    const struct addresses *upstream;
+    const struct addresses *listen; /* as many as the network has routes; borrowed */
+    size_t n_listen;
+    struct network *network; /* the first one; a reference is taken */
     int64_t connect_timeout_ms;
     size_t read_size; /* of the scratch buffer; also the cap of a spill */
     long max_sessions;
     bool want_samples;
+    bool strip_channel_binding;
     int64_t epoch_us; /* clock_monotonic_us() of the run's start */
     size_t ring_bytes;
     int auditor_fd; /* eventfd of the auditor, written when the ring is half full */
+    int renewal_fd; /* eventfd of the renewal, written when a server cannot be reached */
     struct worker_shared *shared;
 };
+
+/* A listening socket and the route that begins at it. */
+struct door {
+    struct worker *worker;
+    struct event event;
+    size_t route;
+};
+
+enum { WORKER_MAX_DOORS = UPSTREAM_MAX_HOSTS * ADDRESS_MAX };
 
 struct worker {
     struct worker_options options;
@@ -43,12 +58,17 @@ struct worker {
     bool started;
     struct event_base *base;
     struct ring *ring;
-    struct event accept_events[ADDRESS_MAX];
-    size_t n_listeners;
+    struct network *network;              /* what new sessions use; one reference */
+    struct network *_Atomic next_network; /* what replaces it, with its reference; or NULL */
+    struct door doors[WORKER_MAX_DOORS];
+    size_t n_doors;
     struct event accept_again; /* timer after running out of descriptors */
-    struct event stop_event;
-    int stop_fd;
+    struct event control_event;
+    int control_fd; /* eventfd: stop, or take the next network */
+    atomic_bool stop;
     bool stopping;
+    int64_t last_complaint_us;
+    unsigned complaints_kept_back;
     uint64_t next_session;
     struct session *sessions;
     struct session *reap;
@@ -65,6 +85,9 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
 /* Start the thread. */
 int worker_start(struct worker *w);
 
+/* Have new sessions use this network; a reference is taken. From any one thread. */
+void worker_set_network(struct worker *w, struct network *network);
+
 /* Ask the thread to close every session and end; returns at once. */
 void worker_stop(struct worker *w);
 
@@ -76,6 +99,13 @@ void worker_free(struct worker *w);
 
 /* Microseconds since the run started. */
 int64_t worker_now(const struct worker *w);
+
+/* A warning about a peer, in the log: one a second at most, so that no peer can flood it. */
+void worker_complain(struct worker *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A server could not be reached: its name may mean another address by now. */
+void worker_ask_renewal(struct worker *w);
 
 /* Wake the auditor if the ring has just passed half full. */
 void worker_wake_auditor(struct worker *w);

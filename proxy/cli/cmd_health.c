@@ -1,16 +1,15 @@
 #include "proxy/cli/cli.h"
 
 #include "common/log.h"
-#include "proxy/address.h"
+#include "proxy/upstream.h"
+#include "wire/startup.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-/* An SSLRequest: the smallest question that pgsleuth answers by itself, with one byte. */
-static const unsigned char question[8] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f};
-
+/* An SSLRequest is the smallest question that pgsleuth answers by itself, with one byte. */
 static int ask(const struct address *a, int64_t timeout_ms)
 {
     struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
@@ -19,10 +18,11 @@ static int ask(const struct address *a, int64_t timeout_ms)
         return errno;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    struct span question = wire_ssl_request();
     char answer = 0;
     int r = 0;
     if (connect(fd, (const struct sockaddr *)&a->storage, a->len) != 0 ||
-        send(fd, question, sizeof(question), MSG_NOSIGNAL) != (ssize_t)sizeof(question))
+        send(fd, question.data, question.len, MSG_NOSIGNAL) != (ssize_t)question.len)
         r = errno;
     else if (recv(fd, &answer, 1, 0) != 1 || (answer != 'N' && answer != 'S'))
         r = EPROTO;
@@ -32,17 +32,22 @@ static int ask(const struct address *a, int64_t timeout_ms)
 
 static enum exit_code health(const struct cfg_options *options)
 {
-    struct addresses addresses;
+    struct addresses addresses[UPSTREAM_MAX_HOSTS];
+    size_t n = 0;
     char error[400];
-    if (address_of_listener(options->listen, &addresses, error, sizeof(error)) != 0) {
+    if (address_of_listeners(options->listen, addresses, UPSTREAM_MAX_HOSTS, &n, error,
+                             sizeof(error)) != ADDRESS_OK) {
         log_error("listen: %s", error);
         return EXIT_USAGE;
     }
-    int r = ask(&addresses.items[0], options->connect_timeout_ms);
-    if (r == 0)
-        return EXIT_OK;
-    log_error("no pgsleuth answers on %s: %s", addresses.text, strerrordesc_np(r));
-    return EXIT_UPSTREAM;
+    for (size_t i = 0; i < n; i++) {
+        int r = ask(&addresses[i].items[0], options->connect_timeout_ms);
+        if (r != 0) {
+            log_error("no pgsleuth answers on %s: %s", addresses[i].text, strerrordesc_np(r));
+            return EXIT_UPSTREAM;
+        }
+    }
+    return EXIT_OK;
 }
 
 enum exit_code cli_health(const struct cli_input *in)

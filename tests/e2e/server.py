@@ -63,9 +63,11 @@ class Target:
     user: str
     password: str
     database: str
+    parameters: str = ""  # of the URL
 
     def url(self, scheme: str = "postgresql", query: str = "") -> str:
         at = f"{self.user}:{self.password}@{self.host}:{self.port}"
+        query = "&".join(part for part in (self.parameters, query) if part)
         return f"{scheme}://{at}/{self.database}" + (f"?{query}" if query else "")
 
     def libpq(self) -> dict[str, Any]:

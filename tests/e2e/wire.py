@@ -146,7 +146,8 @@ def fake_server(serve: Callable[[socket.socket], None]) -> Iterator[Target]:
     acceptor = threading.Thread(target=accept)
     acceptor.start()
     try:
-        yield Target("127.0.0.1", listener.getsockname()[1], "someone", "", "somewhere")
+        port = listener.getsockname()[1]
+        yield Target("127.0.0.1", port, "someone", "", "somewhere", parameters="sslmode=disable")
     finally:
         listener.shutdown(socket.SHUT_RDWR)  # wakes accept; close alone does not
         listener.close()

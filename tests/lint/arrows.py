@@ -53,7 +53,7 @@ BY_NAME = {layer.name: layer for layer in LAYERS}
 
 # libpq is for the advisor, the command line and what is checked before the start, URLs among it.
 # The relay speaks the protocol itself.
-NARROWER = {"proxy/": ("libpq", ("proxy/cli/", "proxy/address.c", "proxy/preflight.c"))}
+NARROWER = {"proxy/": ("libpq", ("proxy/cli/", "proxy/upstream.c", "proxy/preflight.c"))}
 
 HEADERS = {
     "libevent": re.compile(r"event2/|event\.h$|evhttp\.h$|evutil\.h$"),

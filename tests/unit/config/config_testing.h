@@ -90,6 +90,14 @@ static inline void write_file(char path[32], const void *text, size_t len)
     close(fd);
 }
 
+static inline int last_choice(const struct cfg_option *option)
+{
+    int n = 0;
+    while (cfg_choice(option->choices, n + 1).len > 0)
+        n++;
+    return n;
+}
+
 /* Text for an option that differs from its default and goes together with all other defaults. */
 static inline void sample_text(const struct cfg_option *option, struct strbuf *out)
 {
@@ -101,7 +109,7 @@ static inline void sample_text(const struct cfg_option *option, struct strbuf *o
     if (strcmp(option->name, "unbounded.high_rows") == 0)
         value.number = 2000;
     if (option->type == CFG_TYPE_ENUM)
-        value.number = 3;
+        value.number = last_choice(option);
     if (option->type == CFG_TYPE_URL)
         strbuf_puts(out, "postgresql://user@host:1/sample");
     else if (cfg_option_is_text(option))

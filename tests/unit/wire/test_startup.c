@@ -1,7 +1,7 @@
 #include "cmocka_all.h"
 
 #include "guard.h"
-#include "proxy/handshake.h"
+#include "wire/startup.h"
 
 #define PACKET(text) span_of(text, sizeof(text) - 1)
 
@@ -10,7 +10,7 @@ static void test_read_startup_names_everyone(void **state)
     (void)state;
     struct span packet =
         PACKET("\0\0\0\x41\0\3\0\0user\0ann\0database\0shop\0application_name\0web\0x\0y\0\0");
-    struct handshake_info info = handshake_read(packet);
+    struct wire_startup info = wire_startup_read(packet);
     assert_int_equal(info.version, 0x00030000);
     assert_true(span_is(info.user, "ann"));
     assert_true(span_is(info.database, "shop"));
@@ -20,7 +20,7 @@ static void test_read_startup_names_everyone(void **state)
 static void test_read_startup_of_later_version_is_read_too(void **state)
 {
     (void)state;
-    struct handshake_info info = handshake_read(PACKET("\0\0\0\x12\0\3\0\2user\0ann\0\0"));
+    struct wire_startup info = wire_startup_read(PACKET("\0\0\0\x12\0\3\0\2user\0ann\0\0"));
     assert_int_equal(info.version, 0x00030002);
     assert_true(span_is(info.user, "ann"));
     assert_int_equal(info.database.len, 0);
@@ -33,7 +33,7 @@ static void test_read_startup_cut_anywhere_stays_inside(void **state)
         PACKET("\0\0\0\x41\0\3\0\0user\0ann\0database\0shop\0application_name\0web\0\0");
     for (size_t n = 0; n <= packet.len; n++) {
         struct span copy = guard_copy(span_head(packet, n));
-        struct handshake_info info = handshake_read(copy);
+        struct wire_startup info = wire_startup_read(copy);
         assert_true(info.user.len <= 3);
         assert_true(info.database.len <= 4);
         guard_free(copy);
@@ -43,7 +43,7 @@ static void test_read_startup_cut_anywhere_stays_inside(void **state)
 static void test_read_startup_with_name_without_value_is_ignored(void **state)
 {
     (void)state;
-    struct handshake_info info = handshake_read(PACKET("\0\0\0\x10\0\3\0\0user\0an"));
+    struct wire_startup info = wire_startup_read(PACKET("\0\0\0\x10\0\3\0\0user\0an"));
     assert_int_equal(info.user.len, 0);
 }
 
