@@ -111,7 +111,8 @@ static void reference_scope(unsigned scope, struct strbuf *out)
     static const struct {
         unsigned bit;
         const char *name;
-    } commands[] = {{CFG_RUN, "run"}, {CFG_REPORT, "report"}, {CFG_HEALTH, "health"}, {CFG_DOCTOR, "doctor"}};
+    } commands[] = {
+        {CFG_RUN, "run"}, {CFG_REPORT, "report"}, {CFG_HEALTH, "health"}, {CFG_DOCTOR, "doctor"}};
     const char *comma = "";
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if ((scope & commands[i].bit) == 0)

@@ -36,8 +36,8 @@ static void continue_tls(struct session *s)
         return;
     char why[TLS_ERROR_TEXT];
     if (r == LEG_LOST) {
-        tls_failure(s->client.ssl, why);
-        worker_complain(s->worker, "TLS with the client at %s failed: %s", s->client_host, why);
+        if (tls_failure(s->client.ssl, why))
+            worker_complain(s->worker, "TLS with the client at %s failed: %s", s->client_host, why);
         session_close(s, CLOSE_TLS_FAILED);
         return;
     }

@@ -349,11 +349,13 @@ bool tls_same_certificate(const SSL *client, const SSL *server)
     return ours != NULL && theirs != NULL && X509_cmp(ours, theirs) == 0;
 }
 
-void tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT])
+bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT])
 {
     long verdict = SSL_get_verify_result(ssl);
+    bool closed = verdict == X509_V_OK && ERR_peek_last_error() == 0;
     snprintf(text, TLS_ERROR_TEXT, "%s",
-             verdict != X509_V_OK         ? X509_verify_cert_error_string(verdict)
-             : ERR_peek_last_error() != 0 ? last_error()
-                                          : "the connection was closed");
+             verdict != X509_V_OK ? X509_verify_cert_error_string(verdict)
+             : closed             ? "the connection was closed"
+                                  : last_error());
+    return !closed;
 }

@@ -48,7 +48,8 @@ bool tls_agreed_on_postgresql(const SSL *ssl);
  * to it (SCRAM-SHA-256-PLUS) passes through. */
 bool tls_same_certificate(const SSL *client, const SSL *server);
 
-/* Why the handshake that has just failed on this thread did, for people. */
-void tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT]);
+/* Why the handshake that has just failed on this thread did, for people. False when the peer just
+ * closed, as a probe does. */
+bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT]);
 
 #endif
