@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from certs import Pair
+
 OPEN_ROLE = "open"  # let in without a password
 SERVER_USER = "postgres"  # the server refuses to run as root
 PLACES = ("/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/bin")
@@ -117,7 +119,16 @@ def server_account() -> dict[str, Any]:
 
 
 class Server:
-    def __init__(self, authentication: str = "scram-sha-256", **settings: str) -> None:
+    def __init__(
+        self,
+        authentication: str = "scram-sha-256",
+        *,
+        certificate: Pair | None = None,
+        client_ca: str = "",
+        **settings: str,
+    ) -> None:
+        """With a certificate the server has TLS; with the authority of clients it can ask for theirs."""
+        self.certificate = certificate
         self.folder = Path(tempfile.mkdtemp(prefix="pgsleuth-e2e-"))
         self.folder.chmod(0o711)
         self.data = self.folder / "pg" / "data"
@@ -135,6 +146,11 @@ class Server:
             "jit": "off",
             **settings,
         }
+        if certificate is not None:
+            # Copies in its own folder: the server wants to own its key.
+            self.settings |= {"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"}
+        if client_ca:
+            self.settings["ssl_ca_file"] = client_ca
         password = secrets.token_hex(12)
         self.admin = Target("127.0.0.1", free_port(), "admin", password, "postgres")
         self.app = replace(self.admin, user="app", database="app")
@@ -150,6 +166,7 @@ class Server:
         if account:
             os.chown(self.data.parent, account["user"], account["group"])
         self._initdb(account)
+        self._keep_certificate(account)
         settings = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
         self._let_in(OPEN_ROLE)
         with (self.folder / "server.log").open("wb") as log:
@@ -193,6 +210,16 @@ class Server:
         )
         words.unlink()
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def _keep_certificate(self, account: dict[str, Any]) -> None:
+        if self.certificate is None:
+            return
+        for source, name in ((self.certificate.cert, "server.crt"), (self.certificate.key, "server.key")):
+            copy = self.data / name
+            shutil.copy(source, copy)
+            copy.chmod(0o600)
+            if account:
+                os.chown(copy, account["user"], account["group"])
 
     def _let_in(self, role: str) -> None:
         """Without a password, for tests that speak the protocol by hand."""
@@ -242,8 +269,8 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run_server(authentication: str = "scram-sha-256", **settings: str) -> Iterator[Server]:
-    server = Server(authentication, **settings)
+def run_server(authentication: str = "scram-sha-256", **options: Any) -> Iterator[Server]:
+    server = Server(authentication, **options)
     try:
         server.start()
         yield server
