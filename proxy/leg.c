@@ -50,15 +50,27 @@ void leg_close(struct leg *leg)
     event_del(&leg->write_event);
     evutil_closesocket(leg->fd);
     drop_spill(leg);
-    *leg = (struct leg){.fd = -1, .bytes_in = leg->bytes_in, .sent = leg->sent};
+    *leg = (struct leg){.fd = -1,
+                        .bytes_in = leg->bytes_in,
+                        .said_good_bye = leg->said_good_bye,
+                        .sent = leg->sent};
 }
 
 /* --- TLS handshake --- */
+
+static void on_tls_event(const SSL *ssl, int where, int what)
+{
+    struct leg *leg = SSL_get_app_data(ssl);
+    if (where == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
+        leg->said_good_bye = true;
+}
 
 void leg_start_tls(struct leg *leg, SSL *ssl)
 {
     assert(leg->ssl == NULL);
     leg->ssl = ssl;
+    SSL_set_app_data(ssl, leg);
+    SSL_set_info_callback(ssl, on_tls_event);
 }
 
 int leg_handshake(struct leg *leg)
@@ -234,11 +246,12 @@ int leg_flush(struct leg *leg, bool *read_again)
     return LEG_OK;
 }
 
-void leg_shut(struct leg *leg)
+void leg_shut(struct leg *leg, bool good_bye)
 {
     if (leg->fd < 0 || leg->shut || leg_is_spilling(leg))
         return;
-    say_good_bye(leg);
+    if (good_bye)
+        say_good_bye(leg);
     shutdown(leg->fd, SHUT_WR);
     leg->shut = true;
 }

@@ -26,6 +26,7 @@ struct leg {
     bool eof;              /* the peer will send no more */
     bool shut;             /* we will send no more */
     bool broken;           /* TLS failed: it must not be used to say good-bye */
+    bool said_good_bye;    /* the peer's TLS ended with close_notify */
     bool read_wants_write; /* TLS has to send something before it can read on */
     SSL *ssl;              /* owned; NULL: in the clear */
     struct event read_event;
@@ -84,8 +85,10 @@ static inline bool leg_is_spilling(const struct leg *leg)
     return leg->spill != NULL;
 }
 
-/* Say "no more from us" once, when nothing is left to send. */
-void leg_shut(struct leg *leg);
+/* Say "no more from us" once, when nothing is left to send. With `good_bye` TLS says so too: only
+ * where the other leg's peer did, because bytes that PostgreSQL has not read when it closes cost
+ * the client the end of its answer. */
+void leg_shut(struct leg *leg, bool good_bye);
 
 /* The peer takes nothing any more: forget what it was to be sent. */
 void leg_stop_sending(struct leg *leg);

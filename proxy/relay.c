@@ -23,15 +23,29 @@ static void maybe_finish(struct session *s)
         session_close(s, CLOSE_CLIENT_LEFT);
 }
 
+static void shut(struct session *s, struct leg *leg)
+{
+    leg_shut(leg, from_client(s, leg) ? !s->cut_short : s->client.said_good_bye);
+}
+
+static void server_ended(struct session *s, enum close_reason reason)
+{
+    s->server.eof = true;
+    s->cut_short = s->server.ssl != NULL && !s->server.said_good_bye;
+    leg_read(&s->server, false);
+    shut(s, &s->client);
+    session_linger(s, reason);
+}
+
 static void end_of_stream(struct session *s, struct leg *from, struct leg *to)
 {
-    from->eof = true;
-    leg_read(from, false);
-    leg_shut(to);
     if (!from_client(s, from)) {
-        session_linger(s, CLOSE_SERVER_LEFT);
+        server_ended(s, CLOSE_SERVER_LEFT);
         return;
     }
+    from->eof = true;
+    leg_read(from, false);
+    shut(s, to);
     if (s->reason == CLOSE_NONE)
         s->reason = CLOSE_CLIENT_LEFT;
     maybe_finish(s);
@@ -44,10 +58,7 @@ static void read_failed(struct session *s, const struct leg *leg)
         session_close(s, CLOSE_CLIENT_LOST);
         return;
     }
-    s->server.eof = true;
-    leg_read(&s->server, false);
-    leg_shut(&s->client);
-    session_linger(s, CLOSE_SERVER_LOST);
+    server_ended(s, CLOSE_SERVER_LOST);
 }
 
 /* The connection broke while it was written to. What the server said before it went, a FATAL error
@@ -179,7 +190,7 @@ static void writable(struct session *s, struct leg *leg, struct leg *source)
         session_keep_lingering(s);
     } else if (was_spilling && !leg_is_spilling(leg)) {
         if (source->eof) {
-            leg_shut(leg);
+            shut(s, leg);
             maybe_finish(s);
         } else {
             leg_read(source, true);

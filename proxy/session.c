@@ -264,7 +264,7 @@ void session_free(struct session *s)
 
 void session_keep_lingering(struct session *s)
 {
-    leg_shut(&s->client);
+    leg_shut(&s->client, !s->cut_short);
     /* A client that has said its last needs nothing but what is still to be written to it. */
     if (s->client.eof && !leg_is_spilling(&s->client))
         session_close(s, s->reason);

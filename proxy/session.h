@@ -68,6 +68,7 @@ struct session {
     bool direct_tls;  /* the client began with TLS at once */
     bool clear_upstream; /* TLS was optional and failed: go on without */
     bool watch_client;   /* AUTHENTICATING: the client's next message tells its channel binding */
+    bool cut_short;      /* the server's TLS ended without a word: so does the client's */
     bool answered;       /* we spoke for the server: the byte ledger does not balance */
     struct leg client;
     struct leg server;
