@@ -9,6 +9,7 @@
 #define ARENA_BYTES ((size_t)768 * 1024 * 1024)
 
 static void close_unit(void *arg, struct unit *u);
+static void end_connection(void *arg, const struct session_summary *about);
 
 static void init_detectors(struct audit *a)
 {
@@ -27,7 +28,7 @@ struct audit *audit_new(const struct det_settings *settings)
     arena_init(&a->arena, ARENA_BYTES);
     catalogue_init(&a->catalogue, &a->arena, AUDIT_MAX_STATEMENTS);
     map64_init(&a->tags, AUDIT_MAX_TAGS);
-    sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, a);
+    sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, end_connection, a);
     a->ledger = &a->ledger_storage;
     ledger_init(a->ledger, &a->arena);
     init_detectors(a);
@@ -52,6 +53,11 @@ void audit_free(struct audit *a)
 
 /* --- units --- */
 
+static bool is_ready(const struct audit *a, int detector)
+{
+    return det_detectors[detector]->init == NULL || a->states[detector] != NULL;
+}
+
 static void close_unit(void *arg, struct unit *u)
 {
     struct audit *a = arg;
@@ -64,9 +70,17 @@ static void close_unit(void *arg, struct unit *u)
     if (ledger_add(a->ledger, u) == NULL)
         return;
     for (int i = 0; i < DETECTOR_COUNT; i++) {
-        bool ready = det_detectors[i]->init == NULL || a->states[i] != NULL;
-        if (det_detectors[i]->on_unit_end != NULL && ready)
+        if (det_detectors[i]->on_unit_end != NULL && is_ready(a, i))
             det_detectors[i]->on_unit_end(a->states[i], a, u);
+    }
+}
+
+static void end_connection(void *arg, const struct session_summary *about)
+{
+    struct audit *a = arg;
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->on_session_end != NULL && is_ready(a, i))
+            det_detectors[i]->on_session_end(a->states[i], a, about);
     }
 }
 
@@ -90,6 +104,19 @@ static void add_tag(struct audit *a, const struct record_tag *r)
         a->lost_tags++; /* what comes with it counts as untagged */
 }
 
+static void show_exchange(struct audit *a, const struct record_exchange *r, struct statement *s,
+                          const struct tag *tag)
+{
+    struct seen_exchange seen = {.record = r,
+                                 .statement = s,
+                                 .tag = tag,
+                                 .client = sessions_client(&a->sessions, r->session)};
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->on_exchange != NULL && is_ready(a, i))
+            det_detectors[i]->on_exchange(a->states[i], a, &seen);
+    }
+}
+
 static void add_exchange(struct audit *a, const struct record_exchange *r)
 {
     struct statement *s = catalogue_get(&a->catalogue, r->id);
@@ -104,7 +131,9 @@ static void add_exchange(struct audit *a, const struct record_exchange *r)
     int64_t end_us = r->start_us + (int64_t)r->total_us;
     if (end_us > a->last_us)
         a->last_us = end_us;
-    sessions_exchange(&a->sessions, r, s, r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL);
+    const struct tag *tag = r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL;
+    show_exchange(a, r, s, tag);
+    sessions_exchange(&a->sessions, r, s, tag);
 }
 
 static void start_run(struct audit *a, const struct record_run_start *r)
@@ -132,7 +161,7 @@ static void end_session(struct audit *a, const struct record_session_end *r)
 {
     if (r->time_us > a->last_us)
         a->last_us = r->time_us;
-    sessions_end(&a->sessions, r->session, r->time_us);
+    sessions_end(&a->sessions, r);
 }
 
 static void add_opaque(struct audit *a, const struct record_session_opaque *r)

@@ -19,8 +19,17 @@
 struct audit;
 struct unit;
 struct findings;
+struct session_summary;
 
 enum { DETECTOR_MAX_CHECKLIST = 3 };
+
+/* An exchange with what is known of it at once; its unit is not closed yet. */
+struct seen_exchange {
+    const struct record_exchange *record;
+    struct statement *statement;
+    const struct tag *tag; /* or NULL */
+    uint64_t client;       /* as in struct session_summary; 0 when not known */
+};
 
 struct detector {
     const char *name;                      /* "n_plus_one" */
@@ -28,8 +37,13 @@ struct detector {
     const char *title;                     /* one line for rule lists */
     int checklist[DETECTOR_MAX_CHECKLIST]; /* items of the 41; 0 ends the list */
 
-    /* All four may be NULL. `state` is what init gave. */
+    /* All may be NULL. `state` is what init gave. */
     void *(*init)(struct arena *arena);
+    /* Each exchange as it comes, driver chatter too: for what concerns the order over connections.
+     */
+    void (*on_exchange)(void *state, struct audit *audit, const struct seen_exchange *x);
+    /* A connection ended. */
+    void (*on_session_end)(void *state, struct audit *audit, const struct session_summary *about);
     void (*on_unit_end)(void *state, struct audit *audit, const struct unit *unit);
     void (*on_finish)(void *state, const struct audit *audit, struct findings *out);
     void (*fini)(void *state);

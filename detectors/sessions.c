@@ -2,6 +2,7 @@
 
 #include "detectors/audit.h"
 #include "detectors/chatter.h"
+#include "wire/values.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,8 @@ struct det_session {
     uint64_t trace;    /* of the last traced exchange; 0 */
     bool fresh;        /* its start was seen and no unit of it was closed yet */
     bool in_tx;
+    struct unit_transaction tx; /* the open one */
+    struct session_summary about;
     bool marked;  /* its pool marks where a use ends */
     bool asyncpg; /* that pool is asyncpg's own */
     bool waits;   /* in the list of the silent ones */
@@ -20,9 +23,10 @@ struct det_session {
     struct det_session *after;
 };
 
-void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, void *arg)
+void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, sessions_ended *end,
+                   void *arg)
 {
-    *s = (struct sessions){.gap_us = gap_us, .close = close, .close_arg = arg};
+    *s = (struct sessions){.gap_us = gap_us, .close = close, .end = end, .close_arg = arg};
     map64_init(&s->by_id, AUDIT_MAX_SESSIONS);
     map64_init(&s->traces, SESSIONS_MAX_TRACES);
 }
@@ -72,10 +76,11 @@ static void give_unit(struct sessions *s, struct unit *u)
     s->n_free++;
 }
 
-/* Hand out the parts of a unit; a border that was only inferred, or one that should have been found
- * and was not, makes them units by gap. */
-static void hand_out(struct sessions *s, struct unit *u, size_t *cuts, size_t n_cuts)
+/* Hand out the parts of a unit, and give the endpoint of the last; a border that was only inferred,
+ * or one that should have been found and was not, makes them units by gap. */
+static struct endpoint *hand_out(struct sessions *s, struct unit *u, size_t *cuts, size_t n_cuts)
 {
+    struct endpoint *endpoint = NULL;
     if (n_cuts > 0 || (u->anchor_again && !u->whole))
         u->confidence = UNIT_BY_GAP;
     size_t from = 0;
@@ -83,20 +88,26 @@ static void hand_out(struct sessions *s, struct unit *u, size_t *cuts, size_t n_
         size_t to = i < n_cuts ? cuts[i] : u->n;
         struct unit part = unit_part(u, from, to);
         s->close(s->close_arg, &part);
+        if (part.endpoint != NULL)
+            endpoint = part.endpoint;
         from = to;
     }
     free(cuts);
+    return endpoint;
 }
 
-static void finish_unit(struct sessions *s, struct unit *u, enum unit_confidence confidence)
+static struct endpoint *finish_unit(struct sessions *s, struct unit *u,
+                                    enum unit_confidence confidence)
 {
+    struct endpoint *endpoint = NULL;
     u->confidence = confidence;
     if (u->n > 0) {
         size_t n_cuts = 0;
         size_t *cuts = u->whole ? NULL : unit_cuts(u, &n_cuts);
-        hand_out(s, u, cuts, n_cuts);
+        endpoint = hand_out(s, u, cuts, n_cuts);
     }
     give_unit(s, u);
+    return endpoint;
 }
 
 /* --- silent sessions --- */
@@ -134,7 +145,11 @@ static void close_session_unit(struct sessions *s, struct det_session *x,
         x->fresh = false;
     }
     u->asyncpg = x->asyncpg;
-    finish_unit(s, u, confidence);
+    bool counts = u->n > 0;
+    struct endpoint *endpoint = finish_unit(s, u, confidence);
+    x->about.units += counts;
+    if (endpoint != NULL)
+        x->about.endpoint = endpoint;
 }
 
 /* --- traces --- */
@@ -158,7 +173,7 @@ static void close_trace(struct sessions *s, struct unit *u)
 {
     unlink_trace(s, u);
     (void)map64_remove(&s->traces, u->trace);
-    finish_unit(s, u, UNIT_EXACT);
+    (void)finish_unit(s, u, UNIT_EXACT);
 }
 
 static struct unit *trace_unit(struct sessions *s, uint64_t trace)
@@ -214,6 +229,67 @@ void sessions_advance(struct sessions *s, int64_t time_us)
     sweep(s);
 }
 
+/* --- transactions --- */
+
+/* Where what this session does now is counted; NULL when nothing is open. */
+static struct unit *unit_of(const struct sessions *s, const struct det_session *x)
+{
+    return x->trace != 0 ? map64_get(&s->traces, x->trace) : x->unit;
+}
+
+static bool is_write(uint8_t verb)
+{
+    return verb == SQL_VERB_INSERT || verb == SQL_VERB_UPDATE || verb == SQL_VERB_DELETE ||
+           verb == SQL_VERB_MERGE;
+}
+
+/* Before an exchange is taken in: the time since the last reply, and a transaction that begins. */
+static void enter_transaction(struct sessions *s, struct det_session *x,
+                              const struct record_exchange *r)
+{
+    bool opens = r->verb == SQL_VERB_BEGIN || r->verb == SQL_VERB_START;
+    if (x->tx.begin_us == 0) {
+        if (!opens && r->tx_before != 'T' && r->tx_before != 'E')
+            return;
+        x->tx = (struct unit_transaction){
+            .session = x->id, .begin_us = r->start_us, .end_us = r->start_us};
+    }
+    struct unit *u = unit_of(s, x);
+    if (u != NULL && x->tx.number == 0)
+        x->tx.number = unit_begin_transaction(u);
+    if (r->start_us > x->tx.end_us) {
+        uint64_t idle = (uint64_t)(r->start_us - x->tx.end_us);
+        x->tx.idle_us += idle;
+        x->tx.failed_us += r->tx_before == 'E' ? idle : 0;
+        if (idle > x->tx.longest_idle_us)
+            x->tx.longest_idle_us = idle;
+    }
+}
+
+static void count_in_transaction(struct det_session *x, const struct record_exchange *r,
+                                 const struct statement *st, const struct chatter *c)
+{
+    int64_t end = r->start_us + (int64_t)r->total_us;
+    if (end > x->tx.end_us)
+        x->tx.end_us = end;
+    x->tx.statements += c == NULL;
+    x->tx.writes += c == NULL && (is_write(r->verb) || is_write((uint8_t)statement_verb(st)));
+    x->tx.locks += statement_has(st, FACT_FOR_UPDATE);
+    x->tx.errors += (r->exchange_flags & EXCHANGE_ERROR) != 0;
+}
+
+static void end_transaction(struct sessions *s, struct det_session *x,
+                            enum unit_transaction_end end)
+{
+    if (x->tx.begin_us == 0)
+        return;
+    x->tx.end = end;
+    struct unit *u = unit_of(s, x);
+    if (u != NULL)
+        unit_add_transaction(u, &x->tx);
+    x->tx = (struct unit_transaction){.begin_us = 0};
+}
+
 /* --- sessions --- */
 
 static struct det_session *session_of(struct sessions *s, uint64_t id)
@@ -233,21 +309,42 @@ static struct det_session *session_of(struct sessions *s, uint64_t id)
     return x;
 }
 
+/* Who the client is: sessions of one process of the application, going by what it says of itself.
+ */
+static uint64_t client_of(const struct record_session_start *r)
+{
+    size_t len = (size_t)r->user_len + r->database_len + r->application_len + r->client_len;
+    struct span names = record_tail(&r->h, sizeof(*r), 0, len);
+    uint64_t lengths =
+        (uint64_t)r->user_len << 32 | (uint64_t)r->database_len << 16 | r->application_len;
+    return wire_hash_combine(wire_value_hash(WIRE_OID_TEXT, 0, names), lengths);
+}
+
 void sessions_start(struct sessions *s, const struct record_session_start *r)
 {
     struct det_session *x = session_of(s, r->session);
-    if (x != NULL)
+    if (x != NULL) {
         x->fresh = true;
+        x->about.start_seen = true;
+        x->about.client = client_of(r);
+        x->about.start_us = r->time_us;
+    }
     sessions_advance(s, r->time_us);
 }
 
-void sessions_end(struct sessions *s, uint64_t session, int64_t time_us)
+void sessions_end(struct sessions *s, const struct record_session_end *r)
 {
-    struct det_session *x = map64_remove(&s->by_id, session);
-    if (x != NULL)
+    struct det_session *x = map64_remove(&s->by_id, r->session);
+    if (x != NULL) {
+        end_transaction(s, x, TRANSACTION_OPEN);
         close_session_unit(s, x, UNIT_BY_CONNECTION);
+        x->about.end_us = r->time_us;
+        x->about.startup_us = r->startup_us;
+        if (s->end != NULL)
+            s->end(s->close_arg, &x->about);
+    }
     free(x);
-    sessions_advance(s, time_us);
+    sessions_advance(s, r->time_us);
 }
 
 /* --- borders --- */
@@ -268,7 +365,9 @@ static void close_before(struct sessions *s, struct det_session *x, const struct
 }
 
 /* The transaction as this exchange left it; true when it ended one. */
-static bool move_transaction(struct det_session *x, const struct record_exchange *r)
+static bool move_transaction(struct sessions *s, struct det_session *x,
+                             const struct record_exchange *r, const struct statement *st,
+                             const struct chatter *c)
 {
     bool was = x->in_tx || r->tx_before == 'T' || r->tx_before == 'E';
     bool opens = r->verb == SQL_VERB_BEGIN || r->verb == SQL_VERB_START;
@@ -278,7 +377,15 @@ static bool move_transaction(struct det_session *x, const struct record_exchange
         x->in_tx = true;
     else
         x->in_tx = was; /* inside a pipeline: not known before its end */
-    return (was || opens) && !x->in_tx;
+    if (x->tx.begin_us != 0)
+        count_in_transaction(x, r, st, c);
+    bool ended = (was || opens) && !x->in_tx;
+    if (ended)
+        end_transaction(s, x,
+                        r->verb == SQL_VERB_COMMIT || r->verb == SQL_VERB_END
+                            ? TRANSACTION_COMMITTED
+                            : TRANSACTION_ROLLED_BACK);
+    return ended;
 }
 
 static void close_after(struct sessions *s, struct det_session *x, const struct chatter *c,
@@ -314,8 +421,17 @@ static void cut_early(struct sessions *s, struct det_session *x, const struct st
     if (x->fresh)
         u->new_connections = 1;
     x->fresh = false;
-    hand_out(s, u, cuts, n_cuts);
+    x->about.units += n_cuts + 1;
+    (void)hand_out(s, u, cuts, n_cuts);
     unit_reset(u);
+}
+
+/* The open transaction's number in the unit, which may be younger than the transaction. */
+static uint32_t transaction_number(struct unit *u, struct det_session *x)
+{
+    if (x->tx.begin_us != 0 && x->tx.number == 0)
+        x->tx.number = unit_begin_transaction(u);
+    return x->tx.begin_us != 0 ? x->tx.number : 0;
 }
 
 static void take_data(struct sessions *s, struct det_session *x, const struct record_exchange *r,
@@ -339,7 +455,7 @@ static void take_data(struct sessions *s, struct det_session *x, const struct re
     if (u->tag == NULL)
         u->tag = tag;
     bool idle = !x->in_tx && r->tx_before != 'T' && r->tx_before != 'E';
-    (void)unit_add(u, r, st, tag, idle);
+    (void)unit_add(u, r, st, tag, idle, transaction_number(u, x));
 }
 
 /* Transactions take time of the unit; what keeps a pool or a driver going does not. */
@@ -383,11 +499,13 @@ void sessions_exchange(struct sessions *s, const struct record_exchange *r, stru
     }
     const struct chatter *c = chatter_of(st, r);
     close_before(s, x, r, c, tag);
+    enter_transaction(s, x, r);
+    x->about.statements += c == NULL;
     if (c != NULL)
         take_chatter(s, x, r, c);
     else
         take_data(s, x, r, st, tag);
-    bool ended_tx = move_transaction(x, r);
+    bool ended_tx = move_transaction(s, x, r, st, c);
     close_after(s, x, c, ended_tx);
     sessions_advance(s, r->start_us + (int64_t)r->total_us);
 }
@@ -415,4 +533,10 @@ void sessions_finish(struct sessions *s)
     for (size_t i = 0; i < n; i++)
         close_session_unit(s, all[i], UNIT_BY_GAP);
     free(all);
+}
+
+uint64_t sessions_client(const struct sessions *s, uint64_t session)
+{
+    const struct det_session *x = map64_get(&s->by_id, session);
+    return x != NULL ? x->about.client : 0;
 }

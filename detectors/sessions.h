@@ -21,8 +21,23 @@ enum {
 
 struct det_session;
 
-/* Where closed units go. */
+/* Where closed units go; `endpoint` is set there. */
 typedef void sessions_close(void *arg, struct unit *u);
+
+/* What a connection was, told when it ends. */
+struct session_summary {
+    bool start_seen;
+    uint64_t client;  /* hash of user, database, application_name and address: who connected */
+    int64_t start_us; /* 0 when it began before the records */
+    int64_t end_us;
+    uint32_t startup_us; /* StartupMessage to the first ReadyForQuery */
+    uint64_t statements; /* the application's */
+    uint64_t units;
+    struct endpoint *endpoint; /* of its last unit; NULL without any */
+};
+
+/* Told of each connection that ended. */
+typedef void sessions_ended(void *arg, const struct session_summary *about);
 
 struct sessions {
     struct map64 by_id;
@@ -39,14 +54,19 @@ struct sessions {
     uint64_t chatter; /* exchanges */
     uint64_t lost;    /* exchanges without room for their session or unit */
     sessions_close *close;
+    sessions_ended *end; /* or NULL */
     void *close_arg;
 };
 
-void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, void *arg);
+void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, sessions_ended *end,
+                   void *arg);
 void sessions_fini(struct sessions *s);
 
 void sessions_start(struct sessions *s, const struct record_session_start *r);
-void sessions_end(struct sessions *s, uint64_t session, int64_t time_us);
+void sessions_end(struct sessions *s, const struct record_session_end *r);
+
+/* Who a connection's client is, as in struct session_summary; 0 when not known. */
+uint64_t sessions_client(const struct sessions *s, uint64_t session);
 
 /* Take in one exchange. */
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,

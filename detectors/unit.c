@@ -8,6 +8,7 @@
 enum {
     KEEP_EXCHANGES = 1024,
     FIRST_EXCHANGES = 32,
+    FIRST_TRANSACTIONS = 4,
     RECHECK_EXCHANGES = 512,
     PORTAL_LOOK_BACK = 256,
     CYCLE_MAX = 8,       /* statements of a loop's body */
@@ -30,40 +31,72 @@ void unit_free(struct unit *u)
         return;
     arena_fini(&u->arena);
     free(u->exchanges);
+    free(u->transactions);
     free(u);
 }
 
 void unit_reset(struct unit *u)
 {
-    struct unit_exchange *exchanges = u->exchanges;
-    struct arena arena = u->arena;
-    size_t size = u->size;
-    if (size > KEEP_EXCHANGES) {
-        free(exchanges);
-        exchanges = NULL;
-        size = 0;
+    struct unit empty = {.exchanges = u->exchanges,
+                         .size = u->size,
+                         .transactions = u->transactions,
+                         .transactions_size = u->transactions_size,
+                         .arena = u->arena,
+                         .recheck = RECHECK_EXCHANGES};
+    if (empty.size > KEEP_EXCHANGES) {
+        free(empty.exchanges);
+        empty.exchanges = NULL;
+        empty.size = 0;
     }
-    arena_reset(&arena);
-    *u = (struct unit){
-        .exchanges = exchanges, .size = size, .arena = arena, .recheck = RECHECK_EXCHANGES};
+    arena_reset(&empty.arena);
+    *u = empty;
+}
+
+/* Twice the room for `items`, within `max`: the new memory, or NULL when there is none. */
+static void *grow(void *items, size_t each, size_t first, size_t max, size_t *size)
+{
+    size_t bigger = *size > 0 ? *size * 2 : first;
+    if (bigger > max)
+        bigger = max;
+    void *grown = bigger > *size ? realloc(items, bigger * each) : NULL;
+    if (grown != NULL)
+        *size = bigger;
+    return grown;
 }
 
 static bool make_room(struct unit *u)
 {
     if (u->n < u->size)
         return true;
-    if (u->n >= AUDIT_MAX_UNIT_EXCHANGES)
-        return false;
-    size_t size = u->size > 0 ? u->size * 2 : FIRST_EXCHANGES;
-    if (size > AUDIT_MAX_UNIT_EXCHANGES)
-        size = AUDIT_MAX_UNIT_EXCHANGES;
-    struct unit_exchange *bigger = realloc(u->exchanges, size * sizeof(*bigger));
-    if (bigger == NULL)
-        return false;
-    u->exchanges = bigger;
-    u->size = size;
-    return true;
+    struct unit_exchange *grown = grow(u->exchanges, sizeof(*u->exchanges), FIRST_EXCHANGES,
+                                       AUDIT_MAX_UNIT_EXCHANGES, &u->size);
+    if (grown != NULL)
+        u->exchanges = grown;
+    return grown != NULL;
 }
+
+/* --- transactions --- */
+
+uint32_t unit_begin_transaction(struct unit *u)
+{
+    return ++u->begun;
+}
+
+void unit_add_transaction(struct unit *u, const struct unit_transaction *t)
+{
+    if (u->n_transactions == u->transactions_size) {
+        struct unit_transaction *grown = grow(u->transactions, sizeof(*t), FIRST_TRANSACTIONS,
+                                              UNIT_MAX_TRANSACTIONS, &u->transactions_size);
+        if (grown == NULL) {
+            u->overflow.transactions++;
+            return;
+        }
+        u->transactions = grown;
+    }
+    u->transactions[u->n_transactions++] = *t;
+}
+
+/* --- exchanges --- */
 
 static int64_t end_of(const struct record_exchange *r)
 {
@@ -92,6 +125,7 @@ static void add_to(struct unit_exchange *x, const struct record_exchange *r)
     x->bytes += r->bytes;
     x->result_hash = wire_hash_combine(x->result_hash, r->result_hash);
     x->flags |= r->exchange_flags;
+    memcpy(x->sqlstate, r->sqlstate, sizeof(x->sqlstate));
     x->executes++;
 }
 
@@ -126,7 +160,7 @@ static void note_time(struct unit *u, const struct record_exchange *r)
 }
 
 bool unit_add(struct unit *u, const struct record_exchange *r, struct statement *s,
-              const struct tag *tag, bool idle_before)
+              const struct tag *tag, bool idle_before, uint32_t transaction)
 {
     note_time(u, r);
     struct unit_exchange *before = continued(u, r);
@@ -159,9 +193,13 @@ bool unit_add(struct unit *u, const struct record_exchange *r, struct statement 
         .portal = r->portal,
         .max_rows = r->max_rows,
         .executes = 1,
+        .offset = r->offset,
+        .limit = r->limit,
+        .transaction = transaction,
         .verb = r->verb,
         .idle_before = idle_before,
     };
+    memcpy(x->sqlstate, r->sqlstate, sizeof(x->sqlstate));
     keep_tail(u, x, r);
     if (u->n > 0 && idle_before && s == u->exchanges[0].statement)
         u->anchor_again = true;
@@ -342,6 +380,21 @@ static void measure(struct unit *part)
     }
 }
 
+/* The transactions that its exchanges stand in; those without any go with the last part. */
+static void take_transactions(struct unit *part, const struct unit *u, size_t from, size_t to)
+{
+    int64_t begin = from > 0 ? u->exchanges[from].start_us : INT64_MIN;
+    int64_t end = to < u->n ? u->exchanges[to].start_us : INT64_MAX;
+    size_t first = 0;
+    while (first < u->n_transactions && u->transactions[first].end_us < begin)
+        first++;
+    size_t last = first;
+    while (last < u->n_transactions && u->transactions[last].end_us < end)
+        last++;
+    part->transactions = u->transactions + first;
+    part->n_transactions = last - first;
+}
+
 struct unit unit_part(const struct unit *u, size_t from, size_t to)
 {
     struct unit part = {
@@ -352,6 +405,8 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
         .n = to - from,
     };
     measure(&part);
+    if (u->n_transactions > 0)
+        take_transactions(&part, u, from, to);
     if (from == 0) {
         part.new_connections = u->new_connections;
         part.chatter = u->chatter;
@@ -362,6 +417,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
         part.overflow.statements = u->overflow.statements;
         part.overflow.rows = u->overflow.rows;
         part.overflow.bytes = u->overflow.bytes;
+        part.overflow.transactions = u->overflow.transactions;
         if (u->end_us > part.end_us)
             part.end_us = u->end_us;
     }

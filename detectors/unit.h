@@ -35,12 +35,40 @@ struct unit_exchange {
     uint32_t round_trip;
     uint32_t portal;
     uint32_t max_rows;
-    uint32_t executes; /* 1, or more when the portal was continued */
+    uint32_t executes;    /* 1, or more when the portal was continued */
+    uint64_t offset;      /* of its OFFSET clause; 0 without one */
+    uint64_t limit;       /* of its LIMIT clause; 0 without one */
+    uint32_t transaction; /* number in the unit, from 1; 0 outside of any */
+    char sqlstate[5];     /* zeroes unless it failed */
     uint8_t n_values;
     uint8_t n_keys;
     uint8_t verb;
     bool idle_before; /* no transaction was open when it came */
 };
+
+enum unit_transaction_end {
+    TRANSACTION_OPEN, /* the unit or the connection ended before it */
+    TRANSACTION_COMMITTED,
+    TRANSACTION_ROLLED_BACK,
+};
+
+/* A transaction block: what was opened by BEGIN. It belongs to the unit it ended in. */
+struct unit_transaction {
+    uint64_t session;
+    uint32_t number;  /* in the unit, from 1; 0: no room in the unit's list */
+    int64_t begin_us; /* the request that opened it */
+    int64_t end_us;   /* the last reply */
+    uint64_t idle_us; /* between a reply and the next request: nobody worked and locks were held */
+    uint64_t longest_idle_us;
+    uint64_t failed_us;  /* of that, after an error: every statement would be refused */
+    uint32_t statements; /* the application's; chatter left out */
+    uint32_t writes;
+    uint32_t locks; /* SELECT ... FOR UPDATE and its kin */
+    uint32_t errors;
+    enum unit_transaction_end end;
+};
+
+enum { UNIT_MAX_TRANSACTIONS = 256 };
 
 struct unit {
     uint64_t serial; /* counts closed units, from 1 */
@@ -58,16 +86,21 @@ struct unit {
     bool asyncpg; /* its connection belongs to an asyncpg pool */
     struct unit_exchange *exchanges;
     size_t n;
+    struct unit_transaction *transactions; /* that ended in it, in that order */
+    size_t n_transactions;
 
     /* What came after the cap, in sums only. */
     struct {
         uint64_t statements;
         uint64_t rows;
         uint64_t bytes;
+        uint64_t transactions;
     } overflow;
 
     /* gathering */
-    size_t size;        /* of `exchanges` */
+    size_t size; /* of `exchanges` */
+    size_t transactions_size;
+    uint32_t begun;     /* transactions */
     size_t recheck;     /* size at which a unit that may hold several requests is looked at again */
     bool anchor_again;  /* its first statement came again outside a transaction */
     int64_t last_us;    /* end of the last exchange, chatter too */
@@ -87,10 +120,16 @@ void unit_reset(struct unit *u);
 /* Take in one exchange of the application's. False when the unit is at its cap: the exchange is in
  * `overflow` only. */
 bool unit_add(struct unit *u, const struct record_exchange *r, struct statement *s,
-              const struct tag *tag, bool idle_before);
+              const struct tag *tag, bool idle_before, uint32_t transaction);
 
 /* Take in driver chatter: it is counted and its time is the unit's. */
 void unit_add_chatter(struct unit *u, const struct record_exchange *r);
+
+/* A transaction begins: its number in the unit. */
+uint32_t unit_begin_transaction(struct unit *u);
+
+/* Take in a transaction that ended. */
+void unit_add_transaction(struct unit *u, const struct unit_transaction *t);
 
 /* The tag's endpoint is the same: file, line and function may differ within one request. */
 bool tag_same_endpoint(const struct tag *a, const struct tag *b);

@@ -174,6 +174,8 @@ struct record_exchange {
     uint8_t n_keys;
     uint16_t n_key_hashes;
     uint64_t affected; /* rows of the command tag; equals `rows` for SELECT */
+    uint64_t offset;   /* of its outermost OFFSET clause, literal or bound; 0 without one */
+    uint64_t limit;    /* of its outermost LIMIT or FETCH FIRST clause; 0 without one */
 };
 
 struct record_key {
