@@ -214,6 +214,9 @@ void audit_record(struct audit *a, const struct record_header *record)
     case RECORD_PLAN:
         add_plan(a, r);
         break;
+    case RECORD_WIDTHS:
+        catalogue_add_widths(&a->catalogue, r);
+        break;
     case RECORD_MARK:
         sessions_advance(&a->sessions, ((const struct record_mark *)r)->time_us);
         break;

@@ -161,6 +161,27 @@ static bool replace_sample(struct catalogue *c, uint8_t **slot, struct span *vie
     return true;
 }
 
+void catalogue_add_widths(struct catalogue *c, const struct record_widths *r)
+{
+    struct statement *s = catalogue_get(c, r->id);
+    if (s->serial == 0)
+        return;
+    if (s->widths == NULL)
+        s->widths = arena_alloc(c->arena, sizeof(*s->widths));
+    if (s->widths == NULL)
+        return;
+    const struct record_width *width =
+        (const void *)record_tail(&r->h, sizeof(*r), 0, r->n * sizeof(*width)).data;
+    s->widths->results++;
+    s->widths->rows += r->rows;
+    if (r->n > s->widths->n)
+        s->widths->n = r->n;
+    for (unsigned i = 0; i < r->n; i++) {
+        s->widths->columns[i].bytes += width[i].bytes;
+        s->widths->columns[i].repeated_bytes += width[i].repeated_bytes;
+    }
+}
+
 void catalogue_add_sample(struct catalogue *c, const struct record_sample *r)
 {
     struct statement *s = described(c, r->id);

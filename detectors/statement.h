@@ -14,6 +14,14 @@
 
 struct chatter;
 
+/* Sums over the large results of a statement, as far as they were measured. */
+struct statement_widths {
+    uint64_t results;
+    uint64_t rows;
+    unsigned n;
+    struct record_width columns[RECORD_MAX_WIDTHS];
+};
+
 struct statement {
     struct sql_id id;
     uint32_t serial; /* order of first sight, from 1; 0 is the overflow entry */
@@ -24,6 +32,7 @@ struct statement {
     const struct record_facts *facts;     /* NULL until they came */
     const struct record_columns *columns; /* NULL until it returned rows */
     const struct record_plan *plan;       /* the last one; NULL when never explained */
+    struct statement_widths *widths;      /* of its large results; NULL without any */
     const struct chatter *chatter; /* what driver traffic this is (detectors/chatter.h), or NULL */
     uint64_t calls;
     uint64_t rows;
@@ -57,6 +66,7 @@ void catalogue_add_statement(struct catalogue *c, const struct record_statement 
 void catalogue_add_columns(struct catalogue *c, const struct record_columns *r);
 void catalogue_add_facts(struct catalogue *c, const struct record_facts *r);
 void catalogue_add_plan(struct catalogue *c, const struct record_plan *r);
+void catalogue_add_widths(struct catalogue *c, const struct record_widths *r);
 void catalogue_add_sample(struct catalogue *c, const struct record_sample *r);
 
 /* --- reading facts --- */

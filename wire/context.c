@@ -4,7 +4,14 @@
 
 #include <stdlib.h>
 
-enum { MAX_POOLED = 1 << 20, KEEP_POOLED = 256, KEEP_KEY_HASHES = 16, MAX_KEY_HASHES = 256 };
+enum {
+    MAX_POOLED = 1 << 20,
+    KEEP_POOLED = 256,
+    KEEP_KEY_HASHES = 16,
+    MAX_KEY_HASHES = 256,
+    KEEP_WIDTHS = 4,
+    MAX_WIDTHS = 64
+};
 
 void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_samples)
 {
@@ -17,6 +24,7 @@ void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_sa
     pool_init(&ctx->columns, sizeof(struct wire_columns), KEEP_POOLED, MAX_POOLED);
     pool_init(&ctx->key_hashes, RECORD_MAX_KEY_HASHES * sizeof(uint64_t), KEEP_KEY_HASHES,
               MAX_KEY_HASHES);
+    pool_init(&ctx->widths, sizeof(struct wire_widths), KEEP_WIDTHS, MAX_WIDTHS);
 }
 
 static void forget_statements(struct wire_context *ctx)
@@ -36,6 +44,7 @@ void wire_context_fini(struct wire_context *ctx)
     pool_fini(&ctx->portals);
     pool_fini(&ctx->columns);
     pool_fini(&ctx->key_hashes);
+    pool_fini(&ctx->widths);
 }
 
 struct wire_statement *wire_statement_ref(struct wire_statement *s)

@@ -45,6 +45,7 @@ struct wire_context {
     struct pool portals;
     struct pool columns;
     struct pool key_hashes;
+    struct pool widths;
     struct sql_tag tag; /* scratch */
     char text[RECORD_TEXT_MAX];
     char kinds[RECORD_TEXT_MAX / 4];

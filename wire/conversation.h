@@ -24,6 +24,7 @@
 
 #include "wire/context.h"
 #include "wire/messages.h"
+#include "wire/widths.h"
 
 enum {
     WIRE_MAX_REQUESTS = 65536, /* outstanding in one session */
@@ -60,6 +61,8 @@ struct wire_prepared {
     uint64_t trace;
     struct wire_statement *statement; /* NULL: never seen */
     struct wire_columns *columns;     /* from Describe, or NULL */
+    struct sql_bound limit;
+    struct sql_bound offset;
     unsigned n_types;
     uint32_t types[WIRE_MAX_PARAMS];
 };
@@ -74,6 +77,8 @@ struct wire_portal {
     uint64_t trace;
     uint64_t binary_results;
     uint64_t values_hash;
+    uint64_t limit; /* 0 without one, or when its value is not known */
+    uint64_t offset;
     struct wire_statement *statement;
     struct wire_columns *columns; /* from the statement or Describe, or NULL */
     uint8_t n_values;
@@ -131,7 +136,8 @@ struct wire_exchange {
     uint64_t affected;
     uint64_t bytes;
     uint64_t result_hash;
-    uint64_t *key_hashes; /* from the pool: n_keys a row */
+    uint64_t *key_hashes;       /* from the pool: n_keys a row */
+    struct wire_widths *widths; /* from the pool; NULL while the result is small */
     struct wire_portal *portal;
     struct wire_columns *columns;
 };

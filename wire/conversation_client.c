@@ -34,6 +34,8 @@ static struct wire_portal *scan_statement(struct wire_conversation *c, const str
     portal->tag = statement->tag;
     portal->trace = trace;
     portal->values_hash = scan->values_hash;
+    portal->limit = scan->limit.value;
+    portal->offset = scan->offset.value;
     portal->n_values = (uint8_t)scan->n_values;
     memcpy(portal->values, scan->values, scan->n_values * sizeof(scan->values[0]));
     if (scan->flags & SQL_SCAN_LIST)
@@ -139,6 +141,8 @@ static struct wire_prepared *prepared_new(struct wire_conversation *c,
         prepared_release(c, prepared);
         return NULL;
     }
+    prepared->limit = scan.limit;
+    prepared->offset = scan.offset;
     return prepared;
 }
 
@@ -199,6 +203,17 @@ static void bind_values(struct wire_portal *portal, const struct wire_prepared *
         portal->flags |= EXCHANGE_VALUES_CUT;
     }
     portal->values_hash = bind->cut ? 0 : all;
+}
+
+static uint64_t bound_value(struct sql_bound bound, const struct wire_bind *bind)
+{
+    uint64_t value = 0;
+    if (bound.param == 0)
+        return bound.value;
+    if (bound.param > bind->n_params)
+        return 0;
+    const struct wire_param *p = &bind->params[bound.param - 1];
+    return !p->null && wire_value_count(p->format, p->value, &value) ? value : 0;
 }
 
 static size_t param_size(const struct wire_param *p)
@@ -270,6 +285,8 @@ static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,
         portal->tag = prepared->statement->tag;
         portal->trace = prepared->trace;
         portal->parse_round_trip = prepared->round_trip;
+        portal->limit = bound_value(prepared->limit, bind);
+        portal->offset = bound_value(prepared->offset, bind);
         if (prepared->statement->scan_flags & SQL_SCAN_LIST)
             portal->flags |= EXCHANGE_LIST;
     }

@@ -253,10 +253,24 @@ static void maybe_keep_keys(struct wire_conversation *c, struct wire_exchange *x
         x->flags |= EXCHANGE_KEYS_CUT;
 }
 
+static void measure_widths(struct wire_conversation *c, struct wire_exchange *x,
+                           const struct wire_message *m)
+{
+    if (x->widths == NULL && x->rows == WIDTHS_SKIP + 1) {
+        x->widths = pool_get(&c->ctx->widths);
+        if (x->widths != NULL)
+            wire_widths_init(x->widths);
+    }
+    if (x->widths != NULL)
+        wire_widths_row(x->widths, m);
+}
+
 void exchange_row(struct wire_conversation *c, struct wire_exchange *x,
                   const struct wire_message *m)
 {
     x->rows++;
+    if (x->rows > WIDTHS_SKIP && x->rows <= WIDTHS_SKIP + WIDTHS_ROWS)
+        measure_widths(c, x, m);
     x->bytes += m->body_len;
     x->result_hash = XXH3_64bits_withSeed(m->body.data, m->body.len, x->result_hash + m->body_len);
     maybe_keep_keys(c, x, m);
@@ -265,6 +279,7 @@ void exchange_row(struct wire_conversation *c, struct wire_exchange *x,
 static void exchange_clear(struct wire_conversation *c, struct wire_exchange *x)
 {
     pool_put(&c->ctx->key_hashes, x->key_hashes);
+    pool_put(&c->ctx->widths, x->widths);
     portal_release(c, x->portal);
     columns_release(c, x->columns);
     *x = (struct wire_exchange){.state = WIRE_EXCHANGE_NONE};
@@ -315,6 +330,8 @@ static struct record_exchange exchange_record(const struct wire_conversation *c,
     memcpy(r.sqlstate, x->sqlstate, sizeof(r.sqlstate));
     if (portal != NULL) {
         r.values_hash = portal->values_hash;
+        r.limit = portal->limit;
+        r.offset = portal->offset;
         r.tag = portal->tag;
         r.trace = portal->trace;
         r.portal = portal->serial;
@@ -349,11 +366,29 @@ static void put_keys(const struct wire_exchange *x, uint8_t *at)
     }
 }
 
+static void write_widths(struct wire_conversation *c, const struct wire_exchange *x)
+{
+    const struct wire_widths *w = x->widths;
+    if (w == NULL || w->n == 0 || x->portal == NULL || x->portal->statement == NULL)
+        return;
+    size_t size = record_size(sizeof(struct record_widths), w->n * sizeof(w->columns[0]));
+    struct record_widths *out = ring_reserve(c->ctx->ring, size);
+    if (out == NULL)
+        return;
+    *out = (struct record_widths){.h = {.len = (uint32_t)size, .type = RECORD_WIDTHS},
+                                  .id = x->portal->statement->id,
+                                  .rows = w->rows,
+                                  .n = (uint16_t)w->n};
+    memcpy(out + 1, w->columns, w->n * sizeof(w->columns[0]));
+    ring_commit(c->ctx->ring);
+}
+
 void exchange_flush(struct wire_conversation *c, uint8_t tx_after)
 {
     struct wire_exchange *x = &c->done;
     if (x->state != WIRE_EXCHANGE_DONE)
         return;
+    write_widths(c, x);
     struct record_exchange fixed = exchange_record(c, x, tx_after);
     if (x->key_rows > 0) {
         fixed.n_keys = x->columns->n_keys;

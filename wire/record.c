@@ -143,6 +143,12 @@ static bool check_session_start(const struct record_session_start *r)
     return tail_is(&r->h, sizeof(*r), tail);
 }
 
+static bool check_widths(const struct record_widths *r)
+{
+    return r->n <= RECORD_MAX_WIDTHS &&
+           tail_is(&r->h, sizeof(*r), r->n * sizeof(struct record_width));
+}
+
 static bool check_body(const struct record_header *h)
 {
     const void *r = h;
@@ -173,6 +179,8 @@ static bool check_body(const struct record_header *h)
         return check_plan(r);
     case RECORD_MARK:
         return tail_is(h, sizeof(struct record_mark), 0);
+    case RECORD_WIDTHS:
+        return check_widths(r);
     case RECORD_RUN_END:
         return tail_is(h, sizeof(struct record_run_end), 0);
     case RECORD_NONE:

@@ -187,6 +187,23 @@ struct record_key {
     uint16_t pad;
 };
 
+enum { RECORD_MAX_WIDTHS = 64 };
+
+struct record_width {
+    uint64_t bytes;
+    uint64_t repeated_bytes; /* of values equal to those of the row before */
+};
+
+/* Where the bytes of one large result were, measured on some of its rows. Tail: n record_width, one
+ * a column from the first. */
+struct record_widths {
+    struct record_header h;
+    struct sql_id id;
+    uint64_t rows; /* measured */
+    uint16_t n;    /* at most RECORD_MAX_WIDTHS */
+    uint16_t pad[3];
+};
+
 /* PRIVATE: holds values. A text with its literals, or the bound parameters, for EXPLAIN. Never
  * captured. Tail: the text, or n_params times {u32 type_oid, u16 format, u16 0, i32 length, bytes,
  * padding to 4}. */

@@ -20,6 +20,7 @@ struct lexer {
     struct sql_mask mask;
     struct sql_scan *scan;
     const uint8_t *no_number_before; /* signs before this are known to lead to no number */
+    struct sql_bound *bound;         /* the next number is this one's; or NULL */
     enum name_rule names;
     bool backslash; /* plain literals have escapes: standard_conforming_strings is off */
     bool done;
@@ -95,6 +96,37 @@ static bool takes_name(struct lexer *lx, enum sql_word_id word)
     }
 }
 
+/* The word may announce the number of a LIMIT or OFFSET. */
+static void expect_bound(struct lexer *lx, enum sql_word_id id)
+{
+    if (lx->mask.depth > 0)
+        return;
+    if (id == SQL_WORD_LIMIT || (id == SQL_WORD_FETCH && lx->scan->verb != SQL_VERB_FETCH))
+        lx->bound = &lx->scan->limit;
+    else if (id == SQL_WORD_OFFSET)
+        lx->bound = &lx->scan->offset;
+    else if ((sql_words[id].flags & SQL_WORD_IS_DIRECTION) == 0)
+        lx->bound = NULL; /* FIRST and NEXT stand between FETCH and its number */
+}
+
+/* A number, or a parameter's, at `from`. */
+static void take_bound(struct lexer *lx, const uint8_t *from, bool param)
+{
+    const uint64_t too_long = 1000000000000000000;
+    struct sql_bound *bound = lx->bound;
+    uint64_t n = 0;
+    lx->bound = NULL;
+    for (; from < lx->in.at; from++) {
+        if (sql_char_class[*from] != SQL_CHAR_DIGIT || n >= too_long)
+            return;
+        n = n * 10 + (uint64_t)(*from - '0');
+    }
+    if (!param)
+        *bound = (struct sql_bound){.value = n};
+    else if (n <= UINT16_MAX)
+        *bound = (struct sql_bound){.param = (uint16_t)n};
+}
+
 static void apply_word(struct lexer *lx, enum sql_word_id id, bool row_pure)
 {
     struct sql_mask *m = &lx->mask;
@@ -142,6 +174,7 @@ static void lex_word(struct lexer *lx)
         sql_mask_replace(m, start, SQL_HOLE_NAME);
         return;
     }
+    expect_bound(lx, id);
     if (id != SQL_WORD_NONE)
         apply_word(lx, id, row_pure);
 }
@@ -284,8 +317,11 @@ static void lex_dollar(struct lexer *lx)
     struct sql_string s;
     if (sql_char_class[peek(lx, 1)] == SQL_CHAR_DIGIT) {
         lx->in.at++;
+        const uint8_t *digits = lx->in.at;
         while (sql_char_class[peek(lx, 0)] == SQL_CHAR_DIGIT)
             lx->in.at++;
+        if (lx->bound != NULL)
+            take_bound(lx, digits, true);
         put_literal(lx, SQL_HOLE_PARAM);
     } else if (sql_read_dollar_string(lx->in.at, lx->in.end, &s)) {
         put_string(lx, &s, SQL_HOLE_STRING, false);
@@ -308,6 +344,8 @@ static void lex_number(struct lexer *lx, bool negative)
     const uint8_t *start = lx->in.at;
     lx->in.at = sql_number_end(start, lx->in.end);
     size_t len = (size_t)(lx->in.at - start);
+    if (lx->bound != NULL)
+        take_bound(lx, start, false);
     if (negative && len < WIRE_VALUE_MAX) {
         uint8_t spelled[WIRE_VALUE_MAX];
         spelled[0] = '-';

@@ -71,6 +71,13 @@ enum sql_scan_flags {
     SQL_SCAN_VALUES_CUT = 1 << 3,
 };
 
+/* The number of a LIMIT or OFFSET: written there, or the value of a parameter; neither when the
+ * clause is missing or holds something else. */
+struct sql_bound {
+    uint64_t value;
+    uint16_t param; /* $n; 0: `value` it is */
+};
+
 /* The result for one statement. Spans look into the scanned text. */
 struct sql_scan {
     struct sql_id id;
@@ -85,6 +92,10 @@ struct sql_scan {
     unsigned n_values;
     /* Over every literal, also past SQL_MAX_VALUES; 0 when there is none. */
     uint64_t values_hash;
+
+    /* Of the statement itself, not of what stands in parentheses. */
+    struct sql_bound limit;
+    struct sql_bound offset;
 
     /* Bodies of comments, without the outer marks, hints excluded; empty when none. Comments that
      * follow each other are one span with the marks between them in it, as sql_tag_read takes it.

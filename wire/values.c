@@ -377,3 +377,25 @@ uint64_t wire_value_hash_text(struct span text)
         return hash_integer(integer);
     return hash_by_look(spelled);
 }
+
+bool wire_value_count(int format, struct span value, uint64_t *out)
+{
+    uint64_t n = 0;
+    if (format == 1) {
+        if (value.len != 2 && value.len != 4 && value.len != 8)
+            return false;
+        for (size_t i = 0; i < value.len; i++)
+            n = n << 8 | value.data[i];
+        *out = n;
+        return (value.data[0] & 0x80) == 0;
+    }
+    if (value.len == 0 || value.len >= INT64_DIGITS)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        if (!is_digit(value.data[i]))
+            return false;
+        n = n * 10 + (uint64_t)(value.data[i] - '0');
+    }
+    *out = n;
+    return true;
+}

@@ -38,6 +38,10 @@ bool wire_type_is_key_like(uint32_t type_oid);
  * read by its look, binary of 2, 4 or 8 bytes as an integer and of 16 as a uuid. Never 0. */
 uint64_t wire_value_hash(uint32_t type_oid, int format, struct span value);
 
+/* The value as a number that is not negative: decimal digits in text, 2, 4 or 8 bytes in binary.
+ * False for anything else. */
+bool wire_value_count(int format, struct span value, uint64_t *out);
+
 /* Hash of a literal of the SQL text: a number as spelled, possibly signed. Never 0. */
 uint64_t wire_value_hash_text(struct span text);
 

@@ -104,6 +104,10 @@ static inline void sample_others(struct sample *s, enum record_type type)
         r->text_len = 77;
         r->kinds_len = 2;
         sample_head(s, type, sizeof(*r), 79);
+    } else if (type == RECORD_WIDTHS) {
+        struct record_widths *r = (void *)s->bytes;
+        r->n = 3;
+        sample_head(s, type, sizeof(*r), 3 * sizeof(struct record_width));
     } else if (type == RECORD_PLAN) {
         struct record_plan *r = (void *)s->bytes;
         r->schema_len = 6;

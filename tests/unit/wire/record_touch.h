@@ -124,6 +124,11 @@ static inline uint64_t touch_session_start(const struct record_session_start *r)
     return touch_bytes(record_tail(&r->h, sizeof(*r), 0, len));
 }
 
+static inline uint64_t touch_widths(const struct record_widths *r)
+{
+    return touch_bytes(record_tail(&r->h, sizeof(*r), 0, r->n * sizeof(struct record_width)));
+}
+
 static inline uint64_t touch_run_start(const struct record_run_start *r)
 {
     return touch_bytes(record_tail(&r->h, sizeof(*r), 0, (size_t)r->version_len + r->settings_len));
@@ -150,6 +155,8 @@ static inline uint64_t record_touch(struct span bytes)
         return sum + touch_tag(r);
     case RECORD_PLAN:
         return sum + touch_plan(r);
+    case RECORD_WIDTHS:
+        return sum + touch_widths(r);
     case RECORD_SESSION_START:
         return sum + touch_session_start(r);
     case RECORD_RUN_START:

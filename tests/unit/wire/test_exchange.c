@@ -91,6 +91,64 @@ static void test_key_hashes_past_the_limit_are_cut_and_rows_still_counted(void *
     }
 }
 
+static void test_widths_of_a_large_result_are_measured_behind_its_first_rows(void **state)
+{
+    (void)state;
+    static const struct script_field fields[] = {{"author", 1, 1, WIRE_OID_TEXT, 0},
+                                                 {"id", 1, 2, WIRE_OID_INT4, 0},
+                                                 {"nothing", 1, 3, WIRE_OID_TEXT, 0}};
+    enum { ROWS = WIDTHS_SKIP + 100 };
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_query(&s, "SELECT author, id, nothing FROM t");
+    server_fields(&s, 3, fields);
+    for (int i = 0; i < ROWS; i++) {
+        char digits[12];
+        int n = snprintf(digits, sizeof(digits), "%d", 1000 + i);
+        struct script_value row[] = {{"the same name", 13, 0}, {digits, n, 0}, {NULL, -1, 0}};
+        server_row(&s, 3, row);
+    }
+    server_complete(&s, "SELECT 164");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    assert_int_equal(played_count(&p, RECORD_WIDTHS), 1);
+    const struct record_widths *w = played_record(&p, RECORD_WIDTHS, 0);
+    const struct record_width *column = (const void *)(w + 1);
+    assert_int_equal(w->rows, 100);
+    assert_int_equal(w->n, 3);
+    assert_int_equal(column[0].bytes, 1300);
+    assert_int_equal(column[0].repeated_bytes, 1287);
+    assert_int_equal(column[1].bytes, 400);
+    assert_int_equal(column[1].repeated_bytes, 0);
+    assert_int_equal(column[2].bytes, 0);
+    played_fini(&p);
+}
+
+static void test_bounds_are_those_bound(void **state)
+{
+    (void)state;
+    static const struct script_value values[] = {{"\0\0\0\0\0\0\x30\x39", 8, 1}, {"25", 2, 0}};
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_parse(&s, "", "SELECT a FROM t OFFSET $1 LIMIT $2");
+    client_bind_values(&s, "", "", 2, values, 0);
+    client_execute(&s, "", 0);
+    client_sync(&s);
+    server_bare(&s, '1');
+    server_bare(&s, '2');
+    server_complete(&s, "SELECT 0");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    const struct record_exchange *x = played_exchange(&p, 0);
+    assert_int_equal(x->offset, 12345);
+    assert_int_equal(x->limit, 25);
+    played_fini(&p);
+}
+
 static void test_keys_numbers_take_the_place_of_texts(void **state)
 {
     (void)state;
@@ -192,6 +250,8 @@ static void test_values_that_were_not_kept_give_no_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(test_widths_of_a_large_result_are_measured_behind_its_first_rows),
+        T(test_bounds_are_those_bound),
         T(test_key_hashes_of_text_and_binary_results_are_equal),
         T(test_key_hashes_past_the_limit_are_cut_and_rows_still_counted),
         T(test_keys_numbers_take_the_place_of_texts),

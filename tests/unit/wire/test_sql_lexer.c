@@ -488,6 +488,40 @@ static void test_values_are_hashed_in_order(void **state)
     assert_int_equal(a.scan.values_hash, 0);
 }
 
+static void test_bounds_of_the_statement_itself_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        struct sql_bound limit;
+        struct sql_bound offset;
+    } cases[] = {
+        {"SELECT a FROM t", {0, 0}, {0, 0}},
+        {"SELECT a FROM t LIMIT 21", {21, 0}, {0, 0}},
+        {"SELECT a FROM t LIMIT 10 OFFSET 12000;", {10, 0}, {12000, 0}},
+        {"select a from t offset 5 limit 7", {7, 0}, {5, 0}},
+        {"SELECT a FROM t LIMIT $2 OFFSET $1", {0, 2}, {0, 1}},
+        {"SELECT a FROM t LIMIT $2::BIGINT OFFSET $1::INTEGER", {0, 2}, {0, 1}},
+        {"SELECT a FROM t OFFSET 30 ROWS FETCH NEXT 3 ROWS ONLY", {3, 0}, {30, 0}},
+        {"SELECT a FROM t FETCH FIRST $1 ROWS ONLY", {0, 1}, {0, 0}},
+        {"SELECT a FROM (SELECT b FROM u LIMIT 5 OFFSET 6) s WHERE c = 9", {0, 0}, {0, 0}},
+        {"SELECT a FROM t LIMIT ALL OFFSET 3", {0, 0}, {3, 0}},
+        {"SELECT a FROM t LIMIT NULL OFFSET 1.5", {0, 0}, {0, 0}},
+        {"SELECT a FROM t LIMIT 99999999999999999999999999", {0, 0}, {0, 0}},
+        {"SELECT a FROM t LIMIT $70000", {0, 0}, {0, 0}},
+        {"SELECT \"limit\", x.offset FROM t WHERE a = 4", {0, 0}, {0, 0}},
+        {"FETCH FORWARD 2000 FROM c", {0, 0}, {0, 0}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct result r;
+        scan(&r, cases[i].sql);
+        assert_int_equal(r.scan.limit.value, cases[i].limit.value);
+        assert_int_equal(r.scan.limit.param, cases[i].limit.param);
+        assert_int_equal(r.scan.offset.value, cases[i].offset.value);
+        assert_int_equal(r.scan.offset.param, cases[i].offset.param);
+    }
+}
+
 static void test_values_past_the_maximum_change_only_the_hash(void **state)
 {
     (void)state;
@@ -672,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_statements_split_at_semicolons),
         cmocka_unit_test(test_comment_between_statements_belongs_to_the_second),
         cmocka_unit_test(test_values_are_hashed_in_order),
+        cmocka_unit_test(test_bounds_of_the_statement_itself_are_read),
         cmocka_unit_test(test_values_past_the_maximum_change_only_the_hash),
         cmocka_unit_test(test_backslashes_escape_when_strings_do_not_conform),
         cmocka_unit_test(test_open_quotes_and_comments_are_flagged),
