@@ -10,6 +10,7 @@
 #ifndef PGSLEUTH_CONFIG_CONFIG_H
 #define PGSLEUTH_CONFIG_CONFIG_H
 
+#include "common/levels.h"
 #include "common/strbuf.h"
 
 #include <stdbool.h>
@@ -73,6 +74,7 @@ struct cfg_origin {
 #define CFG_MEMBER_DURATION int64_t
 #define CFG_MEMBER_BYTES    int64_t
 #define CFG_MEMBER_REAL     double
+#define CFG_MEMBER_LEVELS   struct levels
 
 /*
  * One member a row, named and in the unit of the row. Texts are owned by the struct and never NULL

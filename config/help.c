@@ -9,12 +9,14 @@ static const char *const placeholders[] = {
     [CFG_TYPE_STRING] = "TEXT",       [CFG_TYPE_PATH] = "PATH",  [CFG_TYPE_URL] = "URL",
     [CFG_TYPE_BOOL] = NULL,           [CFG_TYPE_ENUM] = "NAME",  [CFG_TYPE_INTEGER] = "INTEGER",
     [CFG_TYPE_DURATION] = "DURATION", [CFG_TYPE_BYTES] = "SIZE", [CFG_TYPE_REAL] = "NUMBER",
+    [CFG_TYPE_LEVELS] = "L,M,H,C",
 };
 
 static const char *const type_names[] = {
     [CFG_TYPE_STRING] = "string",     [CFG_TYPE_PATH] = "path",   [CFG_TYPE_URL] = "url",
     [CFG_TYPE_BOOL] = "bool",         [CFG_TYPE_ENUM] = "enum",   [CFG_TYPE_INTEGER] = "integer",
     [CFG_TYPE_DURATION] = "duration", [CFG_TYPE_BYTES] = "bytes", [CFG_TYPE_REAL] = "real",
+    [CFG_TYPE_LEVELS] = "levels",
 };
 
 /* Break at blanks so that no line passes the last column, each line indented. */

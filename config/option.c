@@ -117,6 +117,8 @@ struct cfg_value cfg_get(const struct cfg_options *options, const struct cfg_opt
     case CFG_TYPE_DURATION:
     case CFG_TYPE_BYTES:
         return (struct cfg_value){.number = *(const int64_t *)at};
+    case CFG_TYPE_LEVELS:
+        return (struct cfg_value){.levels = *(const struct levels *)at};
     case CFG_TYPE_REAL:
         break;
     }
@@ -154,6 +156,9 @@ void cfg_set(struct cfg_options *options, const struct cfg_option *option, struc
         break;
     case CFG_TYPE_REAL:
         *(double *)at = value.real;
+        break;
+    case CFG_TYPE_LEVELS:
+        *(struct levels *)at = value.levels;
         break;
     }
 }

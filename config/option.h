@@ -5,6 +5,7 @@
 #ifndef PGSLEUTH_CONFIG_OPTION_H
 #define PGSLEUTH_CONFIG_OPTION_H
 
+#include "common/levels.h"
 #include "config/config.h"
 #include "config/suggest.h"
 
@@ -21,6 +22,7 @@ enum cfg_type {
     CFG_TYPE_DURATION,
     CFG_TYPE_BYTES,
     CFG_TYPE_REAL,
+    CFG_TYPE_LEVELS, /* "2,3,10,50", or "off" */
 };
 
 enum cfg_unit { CFG_UNIT_NONE, CFG_UNIT_MS, CFG_UNIT_S, CFG_UNIT_BYTES };
@@ -53,6 +55,7 @@ extern const struct cfg_option cfg_option_table[CFG_OPTION_COUNT];
 struct cfg_value {
     int64_t number; /* bool, enum, integer, duration, bytes */
     double real;
+    struct levels levels;
     char *text; /* string, path, URL; else NULL */
 };
 

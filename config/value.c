@@ -155,6 +155,34 @@ static int parse_real(const struct attempt *a, struct cfg_value *value)
     return CFG_OK;
 }
 
+/* The next number of the list and where it ends; false when there is none. */
+static bool read_level(const char *text, double *level, const char **end)
+{
+    char *stop = NULL;
+    if (strspn(text, "0123456789.") == 0)
+        return false;
+    *level = strtod(text, &stop);
+    *end = stop;
+    return stop != text && isfinite(*level);
+}
+
+static int parse_levels(const struct attempt *a, struct cfg_value *value)
+{
+    double levels[4] = {INFINITY, INFINITY, INFINITY, INFINITY};
+    const char *at = a->text;
+    bool off = strcmp(at, "off") == 0;
+    for (int i = 0; i < 4 && !off; i++) {
+        const char *end = NULL;
+        if (!read_level(at, &levels[i], &end) || *end != (i < 3 ? ',' : '\0'))
+            return refuse(a, CFG_E_TYPE, "is not four numbers such as 2,3,10,50, or off");
+        at = end + 1;
+        if (i > 0 && levels[i] < levels[i - 1])
+            return refuse(a, CFG_E_RANGE, "has a level below the one before it");
+    }
+    value->levels = (struct levels){levels[0], levels[1], levels[2], levels[3]};
+    return CFG_OK;
+}
+
 static int parse_bool(const struct attempt *a, struct cfg_value *value)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
@@ -207,7 +235,7 @@ int cfg_value_parse(const struct cfg_option *option, const char *text, const cha
         [CFG_TYPE_URL] = parse_text,          [CFG_TYPE_BOOL] = parse_bool,
         [CFG_TYPE_ENUM] = parse_enum,         [CFG_TYPE_INTEGER] = parse_integer,
         [CFG_TYPE_DURATION] = parse_duration, [CFG_TYPE_BYTES] = parse_bytes,
-        [CFG_TYPE_REAL] = parse_real,
+        [CFG_TYPE_REAL] = parse_real,         [CFG_TYPE_LEVELS] = parse_levels,
     };
     *value = (struct cfg_value){0};
     const struct attempt a = {.option = option, .text = text, .where = where, .err = err};
@@ -260,6 +288,13 @@ void cfg_value_format(const struct cfg_option *option, struct cfg_value value, s
     case CFG_TYPE_REAL:
         strbuf_printf(out, "%.15g", value.real);
         break;
+    case CFG_TYPE_LEVELS:
+        if (isfinite(value.levels.low))
+            strbuf_printf(out, "%.15g,%.15g,%.15g,%.15g", value.levels.low, value.levels.medium,
+                          value.levels.high, value.levels.critical);
+        else
+            strbuf_puts(out, "off");
+        break;
     }
 }
 
@@ -279,9 +314,13 @@ void cfg_range_format(const struct cfg_option *option, struct strbuf *out)
         format_choices(option->choices, out);
     } else if (option->type == CFG_TYPE_BOOL) {
         strbuf_puts(out, "true, false");
+    } else if (option->type == CFG_TYPE_LEVELS) {
+        strbuf_puts(out, "low,medium,high,critical");
     } else if (!cfg_option_is_text(option)) {
-        cfg_value_format(option, (struct cfg_value){option->min, (double)option->min, NULL}, out);
+        cfg_value_format(
+            option, (struct cfg_value){.number = option->min, .real = (double)option->min}, out);
         strbuf_puts(out, "..");
-        cfg_value_format(option, (struct cfg_value){option->max, (double)option->max, NULL}, out);
+        cfg_value_format(
+            option, (struct cfg_value){.number = option->max, .real = (double)option->max}, out);
     }
 }

@@ -258,7 +258,7 @@ static bool is_costly(const struct statement *s, const struct det_settings *set)
     if (s->calls == 0)
         return false;
     double total_ms = (double)s->time_us / 1000;
-    return s->child_of_n_plus_one || total_ms >= set->explain_min_total_ms ||
+    return s->child_of_n_plus_one || total_ms >= (double)set->explain_min_total_ms ||
            total_ms / (double)s->calls >= set->explain_min_mean_ms ||
            (double)s->max_us / 1000 >= single_ms;
 }

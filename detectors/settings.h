@@ -6,6 +6,8 @@
 #ifndef PGSLEUTH_DETECTORS_SETTINGS_H
 #define PGSLEUTH_DETECTORS_SETTINGS_H
 
+#include "common/levels.h"
+
 #include <stdint.h>
 
 struct det_settings {
@@ -28,9 +30,32 @@ struct det_settings {
     double missing_index_max_selectivity;
     double missing_index_min_cost;
 
-    double explain_min_total_ms;
+    int64_t explain_min_total_ms;
     double explain_min_mean_ms;
     int64_t explain_recheck_s;
+
+    /* one a rule; its measure stands in config/options.def */
+    struct levels duplicate_query;
+    struct levels write_loop;
+    struct levels consecutive_ms;
+    struct levels chatty;
+    struct levels idle_transaction_ms;
+    struct levels long_transaction_ms;
+    struct levels aborted_transaction_ms;
+    struct levels transaction_overhead;
+    struct levels lost_update;
+    struct levels sql_errors;
+    struct levels connection_churn;
+    struct levels pool_size;
+    struct levels statement_cache;
+    struct levels cacheable_read_ms;
+    struct levels wide_columns_bytes;
+    struct levels deep_offset;
+    struct levels count_query_ms;
+    struct levels missing_pagination;
+    struct levels whole_result_bytes;
+    struct levels join_blow_up_bytes;
+    struct levels slow_statement_ms;
 };
 
 #endif

@@ -4,7 +4,7 @@ struct det_settings settings_of_options(const struct cfg_options *options)
 {
     struct det_settings s;
     memset(&s, 0, sizeof(s));
-#define SETTING(field, option) s.field = (__typeof__(s.field))options->option;
+#define SETTING(field, option) s.field = options->option;
 #include "proxy/settings.def"
 #undef SETTING
     return s;
@@ -19,7 +19,7 @@ int settings_of_run(const struct record_run_start *run, const struct cfg_options
            sizeof(*out));
 #define SETTING(field, option)                                                                     \
     if (options->origins[CFG_ID_##option].kind != CFG_FROM_DEFAULT)                                \
-        out->field = (__typeof__(out->field))options->option;
+        out->field = options->option;
 #include "proxy/settings.def"
 #undef SETTING
     return 0;

@@ -110,6 +110,7 @@ static inline void sample_text(const struct cfg_option *option, struct strbuf *o
         value.number = 2000;
     if (option->type == CFG_TYPE_ENUM)
         value.number = last_choice(option);
+    value.levels = (struct levels){1.5, 2, 3, 4000000};
     if (option->type == CFG_TYPE_URL)
         strbuf_puts(out, "postgresql://user@host:1/sample");
     else if (cfg_option_is_text(option))

@@ -1,0 +1,109 @@
+#include "detectors/rules/tally.h"
+
+#include "wire/values.h"
+
+void *tallies_init(struct arena *arena)
+{
+    struct tallies *t = arena_alloc(arena, sizeof(*t));
+    if (t == NULL)
+        return NULL;
+    t->arena = arena;
+    t->end = &t->first;
+    map64_init(&t->by_key, TALLIES_MAX);
+    return t;
+}
+
+void tallies_fini(void *tallies)
+{
+    struct tallies *t = tallies;
+    if (t != NULL)
+        map64_fini(&t->by_key);
+}
+
+static uint64_t add_statement(uint64_t key, const struct statement *s)
+{
+    return s != NULL ? wire_hash_combine(key, wire_hash_combine(s->id.hi, s->id.lo)) : key;
+}
+
+struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement *s,
+                        struct statement *other, const struct tag *tag)
+{
+    uint64_t key = add_statement(add_statement(e->key, s), other);
+    struct tally *found = map64_get(&t->by_key, key);
+    if (found != NULL)
+        return found;
+    found = t->by_key.count < TALLIES_MAX ? arena_alloc(t->arena, sizeof(*found)) : NULL;
+    if (found == NULL || map64_put(&t->by_key, key, found) != MAP64_OK) {
+        t->lost++;
+        return NULL;
+    }
+    found->endpoint = e;
+    found->statement = s;
+    found->other = other;
+    found->tag = tag;
+    *t->end = found;
+    t->end = &found->next;
+    return found;
+}
+
+void tally_add(struct tally *t, uint64_t count, uint64_t cost_us)
+{
+    sketch_add(&t->count, count);
+    sketch_add(&t->cost_us, cost_us);
+}
+
+static double ms(uint64_t us)
+{
+    return (double)us / 1000;
+}
+
+static void add_statement_line(struct finding *f, const struct audit *a, const char *role,
+                               const struct statement *s)
+{
+    if (s == NULL || role == NULL)
+        return;
+    f->statements[f->n_statements++] = (struct finding_statement){
+        .role = role, .statement = s, .usage = audit_usage(a, f->endpoint, s)};
+}
+
+struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
+                              const struct tally *t, const char *role, const char *other_role)
+{
+    static const struct statement nothing;
+    const struct endpoint *e = t->endpoint;
+    struct finding *f = findings_add(out, d, e, t->statement != NULL ? t->statement : &nothing);
+    if (f == NULL)
+        return NULL;
+    f->tag = t->tag;
+    f->requests_seen = t->count.count;
+    f->occurrences.min = t->count.min;
+    f->occurrences.p50 = sketch_percentile(&t->count, 0.50);
+    f->occurrences.p95 = sketch_percentile(&t->count, 0.95);
+    f->occurrences.max = t->count.max;
+    double share = e->db_us > 0 ? (double)t->cost_us.sum / (double)e->db_us : 0;
+    f->time_share = share < 1 ? share : 1;
+    f->wasted_ms_p95 = ms(sketch_percentile(&t->cost_us, 0.95));
+    f->saved_ms = ms(t->cost_us.sum);
+    f->removable = t->removable;
+    f->before_ms = ms(histogram_percentile(&e->wall_us_each, 0.95));
+    f->queries_before = histogram_percentile(&e->statements_each, 0.50);
+    f->queries_after = f->queries_before;
+    add_statement_line(f, a, role, t->statement);
+    add_statement_line(f, a, other_role, t->other);
+    return f;
+}
+
+enum severity tally_level(double value, struct levels levels, bool *found)
+{
+    *found = value >= levels.low;
+    if (value >= levels.critical)
+        return SEVERITY_CRITICAL;
+    if (value >= levels.high)
+        return SEVERITY_HIGH;
+    return value >= levels.medium ? SEVERITY_MEDIUM : SEVERITY_LOW;
+}
+
+enum severity tally_raise(enum severity s)
+{
+    return s < SEVERITY_CRITICAL ? s + 1 : s;
+}

@@ -1,0 +1,58 @@
+/*
+ * Evidence that a rule counts at the end of units: one tally for each (endpoint, statement, other
+ * statement), bounded, in order of first sight.
+ */
+#ifndef PGSLEUTH_DETECTORS_RULES_TALLY_H
+#define PGSLEUTH_DETECTORS_RULES_TALLY_H
+
+#include "common/levels.h"
+#include "common/sketch.h"
+#include "detectors/audit.h"
+#include "detectors/unit.h"
+
+enum { TALLIES_MAX = 2000, TALLY_EXTRAS = 4 };
+
+struct tally {
+    struct endpoint *endpoint;
+    struct statement *statement;  /* NULL where the rule is about the endpoint */
+    struct statement *other;      /* or NULL */
+    const struct tag *tag;        /* call site of the first case; or NULL */
+    struct sketch count;          /* a unit: how often */
+    struct sketch cost_us;        /* a unit: time that would not be needed */
+    uint64_t removable;           /* statements, over the run */
+    uint64_t extra[TALLY_EXTRAS]; /* the rule's own */
+    struct tally *next;
+};
+
+struct tallies {
+    struct arena *arena;
+    struct map64 by_key;
+    struct tally *first;
+    struct tally **end;
+    uint64_t lost; /* cases without room for a new tally */
+};
+
+/* As `init` and `fini` of a detector. */
+void *tallies_init(struct arena *arena);
+void tallies_fini(void *tallies);
+
+/* The tally of this key, made when new; NULL when there is no room. */
+struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement *s,
+                        struct statement *other, const struct tag *tag);
+
+/* Count one unit with the fault. */
+void tally_add(struct tally *t, uint64_t count, uint64_t cost_us);
+
+/* A finding with all that a tally knows: occurrences, share of time, waste, statements (`role`
+ * names the first, `other_role` the second). NULL without memory. */
+struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
+                              const struct tally *t, const char *role, const char *other_role);
+
+/* The level of a value by its thresholds, each of which must be passed for the next: LOW from `low`
+ * on; *found is false below it. */
+enum severity tally_level(double value, struct levels levels, bool *found);
+
+/* One level up, and no further than critical. */
+enum severity tally_raise(enum severity s);
+
+#endif
