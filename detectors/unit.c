@@ -424,6 +424,29 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
     return part;
 }
 
+bool unit_exchange_writes(const struct unit_exchange *x)
+{
+    switch (statement_verb(x->statement)) {
+    case SQL_VERB_SELECT:
+    case SQL_VERB_FETCH:
+    case SQL_VERB_VALUES:
+    case SQL_VERB_TABLE:
+    case SQL_VERB_DECLARE:
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool unit_exchange_reads(const struct unit_exchange *x)
+{
+    const struct statement *s = x->statement;
+    return (x->flags & (EXCHANGE_ERROR | EXCHANGE_UNKNOWN)) == 0 && s->serial != 0 &&
+           statement_verb(s) == SQL_VERB_SELECT && !statement_has(s, FACT_FOR_UPDATE) &&
+           !statement_has(s, FACT_SKIP_LOCKED) && !statement_has(s, FACT_NO_FROM) &&
+           !statement_has(s, FACT_ONLY_CATALOG);
+}
+
 uint64_t unit_statements(const struct unit *u)
 {
     return u->n + u->overflow.statements;

@@ -147,6 +147,12 @@ size_t *unit_cuts(const struct unit *u, size_t *count);
  * tag are those of the part. */
 struct unit unit_part(const struct unit *u, size_t from, size_t to);
 
+/* Whether it may change rows; a verb that is not known may. */
+bool unit_exchange_writes(const struct unit_exchange *x);
+
+/* Whether it reads the application's rows, takes no lock and succeeded. */
+bool unit_exchange_reads(const struct unit_exchange *x);
+
 /* Statements, rows, bytes of a unit with its overflow. */
 uint64_t unit_statements(const struct unit *u);
 uint64_t unit_rows(const struct unit *u);

@@ -52,6 +52,13 @@ void tally_add(struct tally *t, uint64_t count, uint64_t cost_us)
     sketch_add(&t->cost_us, cost_us);
 }
 
+void tallies_judge(const struct tallies *t, const struct audit *a, struct findings *out,
+                   tally_judge *judge)
+{
+    for (const struct tally *i = t->first; i != NULL; i = i->next)
+        judge(a, i, out);
+}
+
 static double ms(uint64_t us)
 {
     return (double)us / 1000;

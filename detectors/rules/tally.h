@@ -48,6 +48,11 @@ void tally_add(struct tally *t, uint64_t count, uint64_t cost_us);
 struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
                               const struct tally *t, const char *role, const char *other_role);
 
+/* Call `judge` for each tally. */
+typedef void tally_judge(const struct audit *a, const struct tally *t, struct findings *out);
+void tallies_judge(const struct tallies *t, const struct audit *a, struct findings *out,
+                   tally_judge *judge);
+
 /* The level of a value by its thresholds, each of which must be passed for the next: LOW from `low`
  * on; *found is false below it. */
 enum severity tally_level(double value, struct levels levels, bool *found);

@@ -64,7 +64,7 @@ static inline struct det_settings traffic_settings(void)
         .idle_transaction_ms = {100, 500, 2000, 30000},
         .long_transaction_ms = {1000, 5000, 30000, 300000},
         .aborted_transaction_ms = {250, 1000, 30000, 300000},
-        .transaction_overhead = {2, 20, 100, 1000},
+        .transaction_overhead = {4, 20, 100, 1000},
         .lost_update = {1, 2, 1000, 1000000},
         .sql_errors = {1, 5, 50, 500},
         .connection_churn = {0.05, 0.1, 0.5, 2},
@@ -320,6 +320,10 @@ struct reply {
     const char *sqlstate;     /* error */
     uint32_t max_rows;
     bool suspended;
+    uint64_t offset;
+    uint64_t limit;
+    uint64_t result; /* hash of the rows; 0: the same for each execution */
+    unsigned flags;  /* of enum record_exchange_flags, besides those that follow from the rest */
 };
 
 static inline uint64_t traffic_int(int64_t value)
@@ -397,6 +401,10 @@ static inline void traffic_exchange(struct traffic *t, const char *sql, const ui
     r->exchange_flags = EXCHANGE_EXTENDED | (reply.sqlstate != NULL ? EXCHANGE_ERROR : 0) |
                         (reply.suspended ? EXCHANGE_SUSPENDED : 0) |
                         ((s.scan.flags & SQL_SCAN_LIST) != 0 ? EXCHANGE_LIST : 0);
+    r->exchange_flags |= reply.flags;
+    r->offset = reply.offset;
+    r->limit = reply.limit;
+    r->result_hash = reply.result != 0 ? reply.result : reply.rows;
     r->verb = (uint8_t)s.scan.verb;
     r->tx_before = t->tx[t->session];
     r->tx_after = traffic_tx_after(r->tx_before, sql, s.scan.verb, reply.sqlstate != NULL);
