@@ -7,7 +7,11 @@
 #include "detectors/rules/tally.h"
 #include "detectors/text.h"
 
-enum { EXTRA_LOCKED, EXTRA_HALF }; /* units in which it held locks; was idle for half its time */
+enum {
+    EXTRA_LOCKED, /* units in which it held locks */
+    EXTRA_HALF,   /* units in which it was idle for half its time */
+    MIN_UNITS = 3 /* a single short pause may be the machine's */
+};
 
 static const struct unit_exchange *first_of(const struct unit *u, const struct unit_transaction *t)
 {
@@ -66,8 +70,10 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     bool found = false;
     double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
     enum severity severity = tally_level(p95_ms, audit_settings(a)->idle_transaction_ms, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_idle_transaction, t, "first in it", NULL) : NULL;
+    bool often = t->count.count >= MIN_UNITS || severity > SEVERITY_LOW;
+    struct finding *f = found && often
+                            ? tally_finding(out, a, &det_idle_transaction, t, "first in it", NULL)
+                            : NULL;
     if (f == NULL)
         return;
     bool locked = t->extra[EXTRA_LOCKED] * 2 > t->count.count;

@@ -322,6 +322,7 @@ struct reply {
     bool suspended;
     uint64_t offset;
     uint64_t limit;
+    bool parsed;     /* anew, for this execution */
     uint64_t result; /* hash of the rows; 0: the same for each execution */
     unsigned flags;  /* of enum record_exchange_flags, besides those that follow from the rest */
 };
@@ -398,7 +399,8 @@ static inline void traffic_exchange(struct traffic *t, const char *sql, const ui
     r->portal = t->portal;
     r->max_rows = reply.max_rows;
     r->batch_count = 1;
-    r->exchange_flags = EXCHANGE_EXTENDED | (reply.sqlstate != NULL ? EXCHANGE_ERROR : 0) |
+    r->exchange_flags = EXCHANGE_EXTENDED | (reply.parsed ? 0 : EXCHANGE_REUSED) |
+                        (reply.sqlstate != NULL ? EXCHANGE_ERROR : 0) |
                         (reply.suspended ? EXCHANGE_SUSPENDED : 0) |
                         ((s.scan.flags & SQL_SCAN_LIST) != 0 ? EXCHANGE_LIST : 0);
     r->exchange_flags |= reply.flags;

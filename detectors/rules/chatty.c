@@ -1,0 +1,89 @@
+/*
+ * A request of many different statements. Statements that repeat are a loop's, which other rules
+ * judge: here each one counts once.
+ */
+#include "detectors/advice_template.h"
+#include "detectors/rules/rules.h"
+#include "detectors/rules/tally.h"
+#include "detectors/text.h"
+#include "wire/values.h"
+
+static uint64_t distinct_statements(const struct unit *u)
+{
+    struct map64 seen;
+    uint64_t n = 0;
+    map64_init(&seen, u->n);
+    for (size_t i = 0; i < u->n; i++) {
+        struct sql_id id = u->exchanges[i].statement->id;
+        uint64_t key = wire_hash_combine(id.hi, id.lo);
+        if (map64_get(&seen, key) == NULL && map64_put(&seen, key, &seen) == MAP64_OK)
+            n++;
+    }
+    map64_fini(&seen);
+    return n;
+}
+
+static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
+{
+    double low = audit_settings(audit)->chatty.low;
+    if ((double)unit->n < low)
+        return;
+    uint64_t n = distinct_statements(unit);
+    struct tally *t =
+        (double)n >= low ? tally_get(state, unit->endpoint, NULL, NULL, unit->tag) : NULL;
+    if (t != NULL)
+        tally_add(t, n, 0);
+}
+
+static const struct advice_texts texts = {
+    .sqlalchemy = "# Load what belongs together in one statement:\n"
+                  "from sqlalchemy.orm import joinedload, selectinload\n"
+                  "stmt = select(Root).options(joinedload(Root.one), selectinload(Root.many))\n"
+                  "# Aggregates of one table are one SELECT with several columns.\n",
+    .django = "# Load what belongs together in one queryset:\n"
+              "Root.objects.select_related(\"one\").prefetch_related(\"many\")\n"
+              "# Aggregates of one table: .aggregate(a=Count(...), b=Sum(...)) in one call.\n",
+    .asyncpg = "# Join what belongs together, or let independent statements travel on several\n"
+               "# connections at once:\n"
+               "one, two = await asyncio.gather(load_one(pool), load_two(pool))\n",
+};
+
+static void judge(const struct audit *a, const struct tally *t, struct findings *out)
+{
+    bool found = false;
+    const struct det_settings *set = audit_settings(a);
+    uint64_t p95 = sketch_percentile(&t->count, 0.95);
+    enum severity severity = tally_level((double)p95, set->chatty, &found);
+    struct finding *f = found ? tally_finding(out, a, &det_chatty, t, NULL, NULL) : NULL;
+    if (f == NULL)
+        return;
+    f->severity = severity;
+    f->confidence = 0.8;
+    f->basis = BASIS_MEASURED;
+    f->wasted_ms_p95 = -1;
+    f->issue = det_text(out->arena, "%llu different statements in one request of %s",
+                        (unsigned long long)p95, t->endpoint->name);
+    f->impact =
+        det_text(out->arena,
+                 "A request sends %llu different statements (p95): %.0f ms of waiting for "
+                 "the network at %.3g ms a round trip (modelled).",
+                 (unsigned long long)p95, (double)p95 * set->assumed_rtt_ms, set->assumed_rtt_ms);
+    f->recommendation = det_text(out->arena, "Join what %s asks in pieces", t->endpoint->name);
+    advice_template(out->arena, f, NULL, &texts);
+}
+
+static void on_finish(void *state, const struct audit *audit, struct findings *out)
+{
+    tallies_judge(state, audit, out, judge);
+}
+
+const struct detector det_chatty = {
+    .name = "chatty",
+    .id = "PA008",
+    .title = "Many different statements in one request",
+    .checklist = {2},
+    .init = tallies_init,
+    .on_unit_end = on_unit_end,
+    .on_finish = on_finish,
+    .fini = tallies_fini,
+};
