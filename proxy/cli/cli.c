@@ -62,8 +62,11 @@ bool cli_options(const struct cli_input *in, const char *command, unsigned scope
     struct cfg_input input = {.argc = in->argc, .argv = in->argv, .envp = in->envp, .scope = scope};
     struct cfg_error error;
     *code = EXIT_USAGE;
-    if (cfg_load(&input, options, &error) != CFG_OK) {
+    int r = cfg_load(&input, options, &error);
+    if (r != CFG_OK) {
         log_error("%s", error.text);
+        if (r == CFG_E_NO_MEMORY)
+            *code = EXIT_INTERNAL;
         return false;
     }
     if (options->help_requested) {
