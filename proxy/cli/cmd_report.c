@@ -70,6 +70,10 @@ static enum exit_code report(const struct cfg_options *options)
         return EXIT_USAGE;
     }
     const char *path = options->positional[0];
+    if (path != cli_shown(path)) {
+        log_error("report: the capture is a file, not a URL");
+        return EXIT_USAGE;
+    }
     struct replay replay = {.options = options};
     char error[512];
     bool cut = false;
