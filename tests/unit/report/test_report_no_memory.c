@@ -29,7 +29,11 @@ static int render(enum rendering how, const json_t *tree, struct strbuf *out)
 static int render_sample(enum rendering how, bool of_endpoint, struct strbuf *out)
 {
     const struct result *r = &sample.result;
+    static const enum rendering with_tree = YAML; /* that of the others is made beforehand */
+    bool armed = memory.armed;
+    memory.armed = armed && how == with_tree;
     json_t *tree = of_endpoint ? rpt_tree_endpoint(r, &r->endpoints[0]) : rpt_tree(r);
+    memory.armed = armed;
     int rc = tree != NULL ? render(how, tree, out) : -1;
     json_decref(tree);
     return rc == 0 && !out->failed ? 0 : -1;
