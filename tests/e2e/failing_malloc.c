@@ -61,6 +61,7 @@ static _Unwind_Reason_Code write_frame(struct _Unwind_Context *frame, void *cont
 {
     struct stack *stack = context;
     Dl_info info;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): that is how the unwinder gives it */
     const char *at = (const char *)_Unwind_GetIP(frame);
     if (dladdr(at, &info) == 0 || info.dli_fname == NULL)
         return _URC_NO_REASON;
@@ -128,53 +129,65 @@ static void *next(const char *name)
     if (real == NULL)                                                                              \
     real = (__typeof__(&(name)))next(#name)
 
-void *malloc(size_t size)
+/* Ours, under the names of libc. */
+void *our_malloc(size_t size) __asm__("malloc");
+void *our_calloc(size_t n, size_t size) __asm__("calloc");
+void *our_realloc(void *old, size_t size) __asm__("realloc");
+void *our_reallocarray(void *old, size_t n, size_t size) __asm__("reallocarray");
+void *our_aligned_alloc(size_t align, size_t size) __asm__("aligned_alloc");
+int our_posix_memalign(void **out, size_t align, size_t size) __asm__("posix_memalign");
+char *our_strdup(const char *text) __asm__("strdup");
+int our_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                    const posix_spawnattr_t *attributes, char *const arguments[],
+                    char *const environment[]) __asm__("posix_spawn");
+
+void *our_malloc(size_t size)
 {
     REAL(malloc);
     return fails(__builtin_return_address(0)) ? NULL : real(size);
 }
 
-void *calloc(size_t n, size_t size)
+void *our_calloc(size_t n, size_t size)
 {
     REAL(calloc);
     return fails(__builtin_return_address(0)) ? NULL : real(n, size);
 }
 
-void *realloc(void *old, size_t size)
+void *our_realloc(void *old, size_t size)
 {
     REAL(realloc);
     return fails(__builtin_return_address(0)) ? NULL : real(old, size);
 }
 
-void *reallocarray(void *old, size_t n, size_t size)
+void *our_reallocarray(void *old, size_t n, size_t size)
 {
     REAL(reallocarray);
     return fails(__builtin_return_address(0)) ? NULL : real(old, n, size);
 }
 
-void *aligned_alloc(size_t align, size_t size)
+void *our_aligned_alloc(size_t align, size_t size)
 {
     REAL(aligned_alloc);
     return fails(__builtin_return_address(0)) ? NULL : real(align, size);
 }
 
-int posix_memalign(void **out, size_t align, size_t size)
+int our_posix_memalign(void **out, size_t align, size_t size)
 {
     REAL(posix_memalign);
     return fails(__builtin_return_address(0)) ? ENOMEM : real(out, align, size);
 }
 
 /* A sanitizer's own strdup allocates past us. */
-char *strdup(const char *text)
+char *our_strdup(const char *text)
 {
     size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
+    char *copy = our_malloc(size);
     return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                const posix_spawnattr_t *attributes, char *const arguments[],
-                char *const environment[])
+int our_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                    const posix_spawnattr_t *attributes, char *const arguments[],
+                    char *const environment[])
 {
     REAL(posix_spawn);
     char first[4096];
@@ -189,9 +202,11 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 
 __attribute__((constructor)) static void find_control(void)
 {
+    /* NOLINTBEGIN(concurrency-mt-unsafe): before main, there is one thread */
     control = getenv("FAILING_MALLOC");
     preload = getenv("LD_PRELOAD");
     is_helper = getenv("FAILING_MALLOC_HELPER") != NULL;
+    /* NOLINTEND(concurrency-mt-unsafe) */
     int fd = control != NULL ? open(control, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
@@ -200,4 +215,5 @@ __attribute__((constructor)) static void find_control(void)
     close(fd);
     if (shared != MAP_FAILED)
         side = (struct side *)shared + (is_helper ? 1 : 0);
+    /* cppcheck-suppress memleak ; for the life of the process */
 }
