@@ -83,7 +83,10 @@ static int try_connect(struct session *s)
         return saved;
     }
     session_open_server(s, fd);
-    event_add(&s->server.write_event, NULL);
+    if (event_add(&s->server.write_event, NULL) != 0) {
+        leg_close(&s->server);
+        return ENOMEM;
+    }
     session_set_timer(s, s->worker->options.connect_timeout_ms);
     return 0;
 }

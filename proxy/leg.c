@@ -88,8 +88,7 @@ int leg_handshake(struct leg *leg)
         return LEG_AGAIN;
     case SSL_ERROR_WANT_WRITE:
         leg_read(leg, false);
-        event_add(&leg->write_event, NULL);
-        return LEG_AGAIN;
+        return event_add(&leg->write_event, NULL) == 0 ? LEG_AGAIN : LEG_LOST;
     default:
         leg->broken = true;
         return LEG_LOST;
@@ -97,6 +96,16 @@ int leg_handshake(struct leg *leg)
 }
 
 /* --- reading --- */
+
+/* Without memory for an event nobody would ever come back to this leg: the reader is called now,
+ * and finds it lost. */
+static void listen_or_break(struct leg *leg, struct event *event)
+{
+    if (event_add(event, NULL) == 0)
+        return;
+    leg->broken = true;
+    event_active(&leg->read_event, EV_READ, 0);
+}
 
 void leg_read(struct leg *leg, bool on)
 {
@@ -108,7 +117,7 @@ void leg_read(struct leg *leg, bool on)
         return;
     }
     if (!leg->read_wants_write)
-        event_add(&leg->read_event, NULL);
+        listen_or_break(leg, &leg->read_event);
     leg_kick(leg);
 }
 
@@ -125,7 +134,7 @@ static ssize_t recv_tls(struct leg *leg, void *buffer, size_t size)
     case SSL_ERROR_WANT_WRITE:
         leg->read_wants_write = true;
         event_del(&leg->read_event);
-        event_add(&leg->write_event, NULL);
+        listen_or_break(leg, &leg->write_event);
         return LEG_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return 0;
@@ -137,6 +146,8 @@ static ssize_t recv_tls(struct leg *leg, void *buffer, size_t size)
 
 ssize_t leg_recv(struct leg *leg, void *buffer, size_t size)
 {
+    if (leg->broken)
+        return LEG_LOST;
     if (leg->ssl != NULL)
         return recv_tls(leg, buffer, size);
     ssize_t n = recv(leg->fd, buffer, size, 0);
@@ -199,12 +210,15 @@ static ssize_t try_send(struct leg *leg, const uint8_t *data, size_t len)
 static int spill(struct leg *leg, struct span rest)
 {
     leg->spill = malloc(rest.len);
-    if (leg->spill == NULL)
+    if (leg->spill == NULL || event_add(&leg->write_event, NULL) != 0) {
+        free(leg->spill);
+        leg->spill = NULL;
+        ledger_add(&leg->sent, rest);
         return LEG_NO_MEMORY;
+    }
     memcpy(leg->spill, rest.data, rest.len);
     leg->spill_at = 0;
     leg->spill_len = rest.len;
-    event_add(&leg->write_event, NULL);
     return LEG_OK;
 }
 
@@ -228,7 +242,7 @@ int leg_flush(struct leg *leg, bool *read_again)
     if (leg->read_wants_write) {
         leg->read_wants_write = false;
         if (leg->reading)
-            event_add(&leg->read_event, NULL);
+            listen_or_break(leg, &leg->read_event);
     }
     if (leg->spill != NULL) {
         ssize_t sent = try_send(leg, leg->spill + leg->spill_at, leg->spill_len);

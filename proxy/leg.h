@@ -25,7 +25,7 @@ struct leg {
     bool reading;          /* bytes are wanted: the read event is added */
     bool eof;              /* the peer will send no more */
     bool shut;             /* we will send no more */
-    bool broken;           /* TLS failed: it must not be used to say good-bye */
+    bool broken;           /* TLS failed, or there was no memory for an event: it is as good as closed */
     bool said_good_bye;    /* the peer's TLS ended with close_notify */
     bool read_wants_write; /* TLS has to send something before it can read on */
     SSL *ssl;              /* owned; NULL: in the clear */

@@ -175,8 +175,8 @@ static enum exit_code check_explain(const struct cfg_options *options, struct pr
     char timeout[32];
     snprintf(timeout, sizeof(timeout), "%lld",
              (long long)((options->connect_timeout_ms + 1999) / 1000));
-    const char *keywords[] = {"dbname", "connect_timeout", "application_name", NULL};
-    const char *values[] = {p->explain_dsn, timeout, "pgsleuth preflight", NULL};
+    const char *keywords[] = {"gssencmode", "dbname", "connect_timeout", "application_name", NULL};
+    const char *values[] = {"disable", p->explain_dsn, timeout, "pgsleuth preflight", NULL};
     PGconn *conn = PQconnectdbParams(keywords, values, 1);
     enum exit_code r = EXIT_OK;
     if (PQstatus(conn) != CONNECTION_OK) {

@@ -147,7 +147,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 void session_set_timer(struct session *s, int64_t ms)
 {
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    event_add(&s->timer, &tv);
+    if (event_add(&s->timer, &tv) != 0)
+        event_active(&s->timer, EV_TIMEOUT, 0); /* no memory: better now than never */
 }
 
 /* --- life --- */

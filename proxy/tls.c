@@ -323,7 +323,9 @@ SSL *tls_connect(const struct tls *t, int fd, const char *host)
     SSL *ssl = SSL_new(t->connect);
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1)
         goto fail;
-    if (t->sni && address_is_name(host) && SSL_set_tlsext_host_name(ssl, host) != 1)
+    char name[TLSEXT_MAXLEN_host_name + 1]; /* OpenSSL's macro takes no const */
+    snprintf(name, sizeof(name), "%s", host);
+    if (t->sni && address_is_name(host) && SSL_set_tlsext_host_name(ssl, name) != 1)
         goto fail;
     if (t->sslmode == SSLMODE_VERIFY_FULL && !expect_host(ssl, host))
         goto fail;

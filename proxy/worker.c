@@ -60,23 +60,17 @@ void worker_complain(struct worker *w, const char *format, ...)
     w->last_complaint_us = now_us;
 }
 
-static void set_accepting(struct worker *w, bool on)
+/* False when there is no memory to listen on every door. */
+static bool set_accepting(struct worker *w, bool on)
 {
+    bool done = true;
     for (size_t i = 0; i < w->n_doors; i++) {
         if (on)
-            event_add(&w->doors[i].event, NULL);
+            done = event_add(&w->doors[i].event, NULL) == 0 && done;
         else
             event_del(&w->doors[i].event);
     }
-}
-
-static void on_accept_again(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct worker *w = context;
-    if (!w->stopping)
-        set_accepting(w, true);
+    return done;
 }
 
 /* Out of descriptors or memory: the waiting connection would wake us for ever, so look away for a
@@ -85,9 +79,18 @@ static void pause_accepting(struct worker *w, int error)
 {
     log_warning("cannot accept a connection: %s; trying again in %d ms", strerrordesc_np(error),
                 ACCEPT_PAUSE_MS);
-    set_accepting(w, false);
+    (void)set_accepting(w, false);
     struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000L};
     event_add(&w->accept_again, &tv);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct worker *w = context;
+    if (!w->stopping && !set_accepting(w, true))
+        pause_accepting(w, ENOMEM);
 }
 
 static void on_accept(evutil_socket_t listener, short what, void *context)
@@ -114,7 +117,7 @@ static void stop(struct worker *w)
 {
     w->stopping = true;
     event_del(&w->accept_again);
-    set_accepting(w, false);
+    (void)set_accepting(w, false);
     while (w->sessions != NULL)
         session_close(w->sessions, CLOSE_SHUTDOWN);
 }
@@ -178,8 +181,10 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
     evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
     if (open_doors(w, error, error_size) != 0)
         goto fail;
-    set_accepting(w, true);
-    event_add(&w->control_event, NULL);
+    if (!set_accepting(w, true) || event_add(&w->control_event, NULL) != 0) {
+        snprintf(error, error_size, "no memory for a worker");
+        goto fail;
+    }
     return w;
 fail:
     worker_free(w);

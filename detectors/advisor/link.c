@@ -137,8 +137,10 @@ static enum advisor_link_status finish_connecting(struct advisor_link *link, int
 static enum advisor_link_status start_connecting(struct advisor_link *link)
 {
     /* Behind dbname, so that they win over what the DSN says. */
-    static const char *const keywords[] = {"dbname", "application_name", "client_encoding", NULL};
-    const char *values[] = {link->dsn, "pgsleuth advisor", "UTF8", NULL};
+    /* The DSN may ask for GSS encryption; without being asked, its library is kept out. */
+    static const char *const keywords[] = {"gssencmode", "dbname", "application_name",
+                                           "client_encoding", NULL};
+    const char *values[] = {"disable", link->dsn, "pgsleuth advisor", "UTF8", NULL};
     link->conn = PQconnectStartParams(keywords, values, 1);
     if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD)
         return LINK_DOWN;

@@ -150,7 +150,6 @@ def test_start_without_memory_says_so_and_ends(starts: list[Life]) -> None:
     assert_said(starts, 50)
 
 
-@pytest.mark.xfail(reason="worker_new does not look at the results of event_add", strict=False)
 def test_start_that_does_without_an_allocation_serves_and_ends(starts: list[Life]) -> None:
     assert_served(starts)
 
@@ -243,9 +242,6 @@ def test_session_without_memory_leaves_the_next_one_in_peace(sessions: list[Sess
     assert "told" in {session.outcome for session in sessions}
 
 
-@pytest.mark.xfail(
-    reason="leg_read and handshake_server do not look at the results of event_add", strict=False
-)
 def test_session_without_memory_is_right_or_is_told(sessions: list[Session]) -> None:
     assert [session for session in sessions if session.outcome == "silent"] == []
 
@@ -319,7 +315,6 @@ def read_slowly(target: Target, memory: Memory, n: int) -> bytes:
         return bytes(data)
 
 
-@pytest.mark.xfail(reason="spill() of leg.c does not tell the ledger what it could not keep", strict=False)
 def test_slow_reader_without_memory_gets_no_wrong_byte(server: Server, tmp_path: Path) -> None:
     memory = Memory(tmp_path / "memory")
     with living(server, tmp_path, memory) as proxy:
@@ -438,7 +433,6 @@ def test_last_report_without_memory_is_whole_or_absent_and_said(ends: list[End])
     assert codes <= {0, 5, None}, ends
 
 
-@pytest.mark.xfail(reason="wait_for_answers does not look at the result of event_base_loopexit", strict=False)
 def test_end_without_memory_comes(ends: list[End]) -> None:
     assert [found for found in ends if found.code is None] == []
 
