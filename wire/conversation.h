@@ -144,6 +144,8 @@ struct wire_exchange {
 
 struct wire_conversation {
     struct wire_context *ctx;
+    struct wire_account account; /* what this session holds, its framers' bodies included */
+    size_t names_bytes;          /* of it, the tables of names */
     uint64_t session;
     enum wire_phase phase;
     enum wire_opaque_reason opaque_reason;

@@ -13,6 +13,10 @@
 
 /* --- objects with references (conversation.c); NULL is allowed in every release --- */
 
+/* From a pool of the context, charged to the session; NULL when its account refuses or there is no
+ * memory. */
+void *object_get(struct wire_conversation *c, struct pool *pool);
+
 struct wire_columns *columns_ref(struct wire_columns *columns); /* NULL gives NULL */
 void columns_release(struct wire_conversation *c, struct wire_columns *columns);
 struct wire_prepared *prepared_ref(struct wire_prepared *prepared);
@@ -44,6 +48,9 @@ void queue_skip_to_sync(struct wire_conversation *c);
 void queue_begin_copy_in(struct wire_conversation *c);
 
 uint64_t name_hash(struct span name);
+
+/* Charge what the tables of names take by now; after each change of one. */
+void account_names(struct wire_conversation *c);
 void forget_portals(struct wire_conversation *c);
 void forget_prepared(struct wire_conversation *c);
 

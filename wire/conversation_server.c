@@ -312,6 +312,6 @@ void wire_conversation_from_server(struct wire_conversation *c, const struct wir
 {
     if (c->phase == WIRE_OPAQUE)
         return;
-    if (dispatch(c, m, now_us) != 0)
+    if (dispatch(c, m, now_us) != 0 || c->account.refused)
         wire_conversation_make_opaque(c, WIRE_OPAQUE_BAD_BODY, now_us);
 }

@@ -96,7 +96,7 @@ struct wire_columns *columns_read(struct wire_conversation *c, const struct wire
     unsigned total;
     if (wire_begin_fields(m, &r, &total) != 0)
         return NULL;
-    struct wire_columns *columns = pool_get(&c->ctx->columns);
+    struct wire_columns *columns = object_get(c, &c->ctx->columns);
     if (columns == NULL)
         return NULL;
     *columns = (struct wire_columns){.refs = 1, .total = (uint16_t)total};
@@ -165,7 +165,7 @@ struct wire_exchange *exchange_open(struct wire_conversation *c, int64_t now_us)
 static struct wire_portal *portal_of_parse(struct wire_conversation *c,
                                            const struct wire_prepared *prepared)
 {
-    struct wire_portal *portal = pool_get(&c->ctx->portals);
+    struct wire_portal *portal = object_get(c, &c->ctx->portals);
     if (portal == NULL)
         return NULL;
     memset(portal, 0, sizeof(*portal));

@@ -52,8 +52,11 @@ void wire_framer_init(struct wire_framer *f, enum wire_direction direction)
 
 void wire_framer_fini(struct wire_framer *f)
 {
+    if (f->gathered != NULL && f->account != NULL)
+        wire_account_credit(f->account, f->gathered_size);
     free(f->gathered);
     f->gathered = NULL;
+    f->delivered = false;
 }
 
 static enum wire_outcome refuse(struct wire_framer *f, enum wire_opaque_reason reason)
@@ -118,16 +121,24 @@ static void gather(struct wire_framer *f, struct span piece)
         memcpy(f->gathered + f->keep + (at + before_tail - f->tail_at), tail.data, tail.len);
 }
 
+static bool begin_gathering(struct wire_framer *f, uint32_t size)
+{
+    if (f->account != NULL && !wire_account_charge(f->account, size))
+        return false;
+    f->gathered = malloc(size);
+    if (f->gathered == NULL && f->account != NULL)
+        wire_account_credit(f->account, size);
+    f->gathered_size = size;
+    return f->gathered != NULL;
+}
+
 /* Continue a body that did not lie whole in one piece. */
 static enum wire_outcome more_body(struct wire_framer *f, struct span *input,
                                    struct wire_message *out)
 {
-    size_t kept = (size_t)f->keep + (f->body_len - f->tail_at);
-    if (f->gathered == NULL && kept > 0) {
-        f->gathered = malloc(kept);
-        if (f->gathered == NULL)
-            return refuse(f, WIRE_OPAQUE_NO_MEMORY);
-    }
+    uint32_t kept = f->keep + (f->body_len - f->tail_at);
+    if (f->gathered == NULL && kept > 0 && !begin_gathering(f, kept))
+        return refuse(f, WIRE_OPAQUE_NO_MEMORY);
     struct span piece = span_head(*input, f->body_len - f->have_body);
     if (kept > 0)
         gather(f, piece);
@@ -163,11 +174,8 @@ enum wire_outcome wire_framer_next(struct wire_framer *f, struct span *input,
                                    struct wire_message *out)
 {
     assert(f->error == WIRE_OPAQUE_NONE);
-    if (f->delivered) {
-        free(f->gathered);
-        f->gathered = NULL;
-        f->delivered = false;
-    }
+    if (f->delivered)
+        wire_framer_fini(f);
     if (f->have_header == HEADER)
         return more_body(f, input, out);
     if (f->have_header == 0 && input->len >= HEADER)

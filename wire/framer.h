@@ -12,6 +12,7 @@
 #define PGSLEUTH_WIRE_FRAMER_H
 
 #include "common/span.h"
+#include "wire/account.h"
 
 enum {
     WIRE_SMALL = 10000,
@@ -73,7 +74,9 @@ struct wire_framer {
     uint32_t
         tail_at; /* offset in the body from which the tail is gathered; body_len when none is */
     uint8_t *gathered; /* owned; NULL between messages */
-    bool delivered;    /* `gathered` was given out and goes at the next call */
+    uint32_t gathered_size;
+    bool delivered;               /* `gathered` was given out and goes at the next call */
+    struct wire_account *account; /* borrowed: charged with what is gathered; NULL: nobody is */
 };
 
 void wire_framer_init(struct wire_framer *f, enum wire_direction direction);
