@@ -123,12 +123,11 @@ static void announce_sample(struct wire_context *ctx, struct sql_id id, struct s
 }
 
 /* Body of the last comment of a text's last bytes, when the text was too long to be scanned whole.
- * The tail of a Parse goes on behind the text's NUL with parameter types. */
+ */
 static struct span comment_at_end(struct span tail)
 {
     struct span none = {.data = NULL, .len = 0};
-    const uint8_t *nul = memchr(tail.data, 0, tail.len);
-    size_t end = nul != NULL ? (size_t)(nul - tail.data) : tail.len;
+    size_t end = tail.len;
     while (end > 0 && (tail.data[end - 1] <= ' ' || tail.data[end - 1] == ';'))
         end--;
     if (end < 4 || tail.data[end - 1] != '/' || tail.data[end - 2] != '*')
