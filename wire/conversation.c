@@ -70,6 +70,7 @@ void portal_release(struct wire_conversation *c, struct wire_portal *portal)
     if (portal == NULL || --portal->refs > 0)
         return;
     wire_statement_unref(portal->statement);
+    prepared_release(c, portal->prepared);
     columns_release(c, portal->columns);
     object_put(c, &c->ctx->portals, portal);
 }
@@ -237,12 +238,23 @@ static void undo(struct wire_conversation *c, struct wire_request *request)
         request->replaced = NULL;
 }
 
+/* A Parse without a name drops the unnamed statement before it can fail: nothing to go back to. */
+static void lose_unnamed(struct wire_conversation *c, struct wire_request *failed)
+{
+    if (failed->kind != WIRE_ASK_PARSE || failed->name != name_hash(span_of(NULL, 0)))
+        return;
+    prepared_release(c, failed->replaced);
+    failed->replaced = NULL;
+}
+
 void queue_skip_to_sync(struct wire_conversation *c)
 {
     uint32_t n = 0;
     while (n < c->queue_count && queue_at(c, n)->kind != WIRE_ASK_SYNC)
         n++;
     c->skipping = n == c->queue_count;
+    if (n > 0)
+        lose_unnamed(c, queue_at(c, 0));
     for (uint32_t i = n; i > 0; i--)
         undo(c, queue_at(c, i - 1));
     while (n-- > 0)
@@ -252,13 +264,19 @@ void queue_skip_to_sync(struct wire_conversation *c)
 void queue_begin_copy_in(struct wire_conversation *c)
 {
     uint32_t kept = 1; /* the Query or Execute that the server is answering */
+    struct wire_request *head = queue_at(c, 0);
     bool ended = false;
+    c->open.bytes += head->copy_bytes;
+    head->copy_bytes = 0;
     for (uint32_t i = 1; i < c->queue_count; i++) {
         struct wire_request *request = queue_at(c, i);
-        if (!ended && request->kind == WIRE_ASK_SYNC)
+        if (!ended && request->kind == WIRE_ASK_SYNC) {
+            c->open.bytes += request->copy_bytes;
             continue;
+        }
         if (!ended && request->kind == WIRE_ASK_COPY_END) {
             ended = true;
+            head->copy_bytes = request->copy_bytes; /* for the next COPY of a Query */
             continue;
         }
         if (kept != i)

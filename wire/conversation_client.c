@@ -117,6 +117,10 @@ static int on_query(struct wire_conversation *c, const struct wire_message *m, i
     if (request == NULL)
         return 0;
     c->round_trip++;
+    /* A Query destroys the unnamed statement; one that is skipped does not. */
+    request->undoes = true;
+    request->name = name_hash(span_of(NULL, 0));
+    request->replaced = map64_remove(&c->prepared, request->name);
     struct sql_scan scan = {.next = 0};
     request->portal = scan_statement(c, &sql, 0, &scan);
     /* `;;select 1`: the server answers for the first statement that is not empty. */
@@ -282,7 +286,7 @@ static void maybe_sample_params(struct wire_conversation *c, const struct wire_p
 }
 
 static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,
-                        const struct wire_prepared *prepared, const struct wire_bind *bind)
+                        struct wire_prepared *prepared, const struct wire_bind *bind)
 {
     portal->serial = ++c->next_portal;
     if (portal->serial == 0) /* zero means "none" in the record */
@@ -292,6 +296,7 @@ static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,
         portal->flags |= EXCHANGE_UNKNOWN;
     } else {
         portal->statement = wire_statement_ref(prepared->statement);
+        portal->prepared = prepared_ref(prepared);
         portal->columns = columns_ref(prepared->columns);
         portal->tag = prepared->statement->tag;
         portal->trace = prepared->trace;
@@ -406,8 +411,10 @@ static void on_copy_end(struct wire_conversation *c, int64_t now_us)
 
 static void on_copy_data(struct wire_conversation *c, const struct wire_message *m)
 {
-    if (c->open.state == WIRE_EXCHANGE_OPEN && c->open.flags & EXCHANGE_COPY)
+    if (c->copy_in)
         c->open.bytes += m->body_len;
+    else if (c->queue_count > 0)
+        queue_at(c, c->queue_count - 1)->copy_bytes += m->body_len;
 }
 
 static int dispatch(struct wire_conversation *c, const struct wire_message *m, int64_t now_us)

@@ -44,7 +44,8 @@ void queue_pop(struct wire_conversation *c);
  * go back to what they meant. Sets `skipping` when there was no Sync. */
 void queue_skip_to_sync(struct wire_conversation *c);
 
-/* The server is in COPY-IN: drop Sync up to the client's CopyDone or CopyFail. */
+/* The server is in COPY-IN for the open exchange: drop Sync up to the client's CopyDone or
+ * CopyFail, and count the CopyData that was sent ahead. */
 void queue_begin_copy_in(struct wire_conversation *c);
 
 uint64_t name_hash(struct span name);

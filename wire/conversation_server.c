@@ -173,7 +173,7 @@ static int on_ready(struct wire_conversation *c, const struct wire_message *m, i
     c->copy_in = false;
     c->tx = status;
     /* Portals end with their transaction; not while the client is already binding for the next. */
-    if (status == 'I' && c->queue_count == 0 && c->portals.count > 0)
+    if (status == 'I' && c->portals.count > 0 && queue_head(c) == NULL)
         forget_portals(c);
     return 0;
 }
