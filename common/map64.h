@@ -46,4 +46,10 @@ void *map64_remove(struct map64 *m, uint64_t key);
 /* Walk: start with *at = 0; gives NULL at the end. The map must not change meanwhile. */
 void *map64_next(const struct map64 *m, size_t *at, uint64_t *key);
 
+/* Memory that the table takes. */
+static inline size_t map64_bytes(const struct map64 *m)
+{
+    return m->slots == NULL ? 0 : (m->mask + 1) * sizeof(*m->slots);
+}
+
 #endif

@@ -140,6 +140,7 @@ static enum exit_code start_workers(struct app *app)
         .strip_channel_binding = o->tls_strip_channel_binding,
         .epoch_us = app->epoch_us,
         .ring_bytes = (size_t)o->ring_bytes,
+        .analysis_bytes = (size_t)(o->analysis_max_bytes / o->workers),
         .auditor_fd = auditor_wake_fd(app->auditor),
         .renewal_fd = renewal_fd(app->renewal),
         .shared = &app->shared,

@@ -177,6 +177,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
     if (w->control_fd < 0 || w->base == NULL || w->ring == NULL)
         goto fail;
     wire_context_init(&w->wire, w->ring, options->want_samples);
+    w->wire.budget.max = options->analysis_bytes;
     event_assign(&w->control_event, w->base, w->control_fd, EV_READ | EV_PERSIST, on_control, w);
     evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
     if (open_doors(w, error, error_size) != 0)

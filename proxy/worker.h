@@ -37,6 +37,8 @@ struct worker_options {
     bool strip_channel_binding;
     int64_t epoch_us; /* clock_monotonic_us() of the run's start */
     size_t ring_bytes;
+    /* What the analysis of its sessions may hold. */
+    size_t analysis_bytes;
     int auditor_fd; /* eventfd of the auditor, written when the ring is half full */
     int renewal_fd; /* eventfd of the renewal, written when a server cannot be reached */
     struct worker_shared *shared;

@@ -2,10 +2,10 @@
 
 #include "wire/conversation.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
-    MAX_POOLED = 1 << 20,
     KEEP_POOLED = 256,
     KEEP_KEY_HASHES = 16,
     MAX_KEY_HASHES = 256,
@@ -17,11 +17,13 @@ void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_sa
 {
     ctx->ring = ring;
     ctx->want_samples = want_samples;
+    ctx->budget = (struct wire_budget){.max = SIZE_MAX};
     map64_init(&ctx->statements, WIRE_MAX_CACHED_STATEMENTS);
     map64_init(&ctx->tags, WIRE_MAX_CACHED_STATEMENTS);
-    pool_init(&ctx->prepared, sizeof(struct wire_prepared), KEEP_POOLED, MAX_POOLED);
-    pool_init(&ctx->portals, sizeof(struct wire_portal), KEEP_POOLED, MAX_POOLED);
-    pool_init(&ctx->columns, sizeof(struct wire_columns), KEEP_POOLED, MAX_POOLED);
+    /* What of these is in use is bounded by the budget. */
+    pool_init(&ctx->prepared, sizeof(struct wire_prepared), KEEP_POOLED, SIZE_MAX);
+    pool_init(&ctx->portals, sizeof(struct wire_portal), KEEP_POOLED, SIZE_MAX);
+    pool_init(&ctx->columns, sizeof(struct wire_columns), KEEP_POOLED, SIZE_MAX);
     pool_init(&ctx->key_hashes, RECORD_MAX_KEY_HASHES * sizeof(uint64_t), KEEP_KEY_HASHES,
               MAX_KEY_HASHES);
     pool_init(&ctx->widths, sizeof(struct wire_widths), KEEP_WIDTHS, MAX_WIDTHS);
@@ -38,6 +40,7 @@ static void forget_statements(struct wire_context *ctx)
 
 void wire_context_fini(struct wire_context *ctx)
 {
+    assert(ctx->budget.used == 0);
     forget_statements(ctx);
     map64_fini(&ctx->tags);
     pool_fini(&ctx->prepared);
@@ -120,12 +123,11 @@ static void announce_sample(struct wire_context *ctx, struct sql_id id, struct s
 }
 
 /* Body of the last comment of a text's last bytes, when the text was too long to be scanned whole.
- * The tail of a Parse goes on behind the text's NUL with parameter types. */
+ */
 static struct span comment_at_end(struct span tail)
 {
     struct span none = {.data = NULL, .len = 0};
-    const uint8_t *nul = memchr(tail.data, 0, tail.len);
-    size_t end = nul != NULL ? (size_t)(nul - tail.data) : tail.len;
+    size_t end = tail.len;
     while (end > 0 && (tail.data[end - 1] <= ' ' || tail.data[end - 1] == ';'))
         end--;
     if (end < 4 || tail.data[end - 1] != '/' || tail.data[end - 2] != '*')

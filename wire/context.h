@@ -16,6 +16,7 @@
 #include "common/map64.h"
 #include "common/pool.h"
 #include "common/ring.h"
+#include "wire/account.h"
 #include "wire/record.h"
 
 enum {
@@ -37,10 +38,11 @@ struct wire_statement {
 };
 
 struct wire_context {
-    struct ring *ring;       /* borrowed */
-    bool want_samples;       /* somebody will explain: send values, in memory only */
-    struct map64 statements; /* key -> struct wire_statement, one reference held */
-    struct map64 tags;       /* ids announced */
+    struct ring *ring;         /* borrowed */
+    bool want_samples;         /* somebody will explain: send values, in memory only */
+    struct wire_budget budget; /* of all sessions; without limit until `max` is set */
+    struct map64 statements;   /* key -> struct wire_statement, one reference held */
+    struct map64 tags;         /* ids announced */
     struct pool prepared;
     struct pool portals;
     struct pool columns;

@@ -6,6 +6,29 @@
 
 /* --- objects with references --- */
 
+/* What an object is charged with: itself, the statement that it may be the last to hold, and what
+ * malloc adds to both. */
+static size_t object_cost(const struct pool *pool)
+{
+    return pool->object_size + sizeof(struct wire_statement) + 4 * sizeof(void *);
+}
+
+void *object_get(struct wire_conversation *c, struct pool *pool)
+{
+    if (!wire_account_charge(&c->account, object_cost(pool)))
+        return NULL;
+    void *object = pool_get(pool);
+    if (object == NULL)
+        wire_account_credit(&c->account, object_cost(pool));
+    return object;
+}
+
+static void object_put(struct wire_conversation *c, struct pool *pool, void *object)
+{
+    wire_account_credit(&c->account, object_cost(pool));
+    pool_put(pool, object);
+}
+
 struct wire_columns *columns_ref(struct wire_columns *columns)
 {
     if (columns != NULL)
@@ -16,7 +39,7 @@ struct wire_columns *columns_ref(struct wire_columns *columns)
 void columns_release(struct wire_conversation *c, struct wire_columns *columns)
 {
     if (columns != NULL && --columns->refs == 0)
-        pool_put(&c->ctx->columns, columns);
+        object_put(c, &c->ctx->columns, columns);
 }
 
 struct wire_prepared *prepared_ref(struct wire_prepared *prepared)
@@ -32,7 +55,7 @@ void prepared_release(struct wire_conversation *c, struct wire_prepared *prepare
         return;
     wire_statement_unref(prepared->statement);
     columns_release(c, prepared->columns);
-    pool_put(&c->ctx->prepared, prepared);
+    object_put(c, &c->ctx->prepared, prepared);
 }
 
 struct wire_portal *portal_ref(struct wire_portal *portal)
@@ -47,8 +70,9 @@ void portal_release(struct wire_conversation *c, struct wire_portal *portal)
     if (portal == NULL || --portal->refs > 0)
         return;
     wire_statement_unref(portal->statement);
+    prepared_release(c, portal->prepared);
     columns_release(c, portal->columns);
-    pool_put(&c->ctx->portals, portal);
+    object_put(c, &c->ctx->portals, portal);
 }
 
 /* --- names --- */
@@ -60,6 +84,16 @@ uint64_t name_hash(struct span name)
     return XXH3_64bits(kept.data, kept.len);
 }
 
+void account_names(struct wire_conversation *c)
+{
+    size_t bytes = map64_bytes(&c->prepared) + map64_bytes(&c->portals);
+    if (bytes < c->names_bytes)
+        wire_account_credit(&c->account, c->names_bytes - bytes);
+    else if (bytes > c->names_bytes && !wire_account_charge(&c->account, bytes - c->names_bytes))
+        return; /* the session is about to go opaque */
+    c->names_bytes = bytes;
+}
+
 void forget_portals(struct wire_conversation *c)
 {
     size_t at = 0;
@@ -67,6 +101,7 @@ void forget_portals(struct wire_conversation *c)
     while ((portal = map64_next(&c->portals, &at, NULL)) != NULL)
         portal_release(c, portal);
     map64_clear(&c->portals);
+    account_names(c);
 }
 
 void forget_prepared(struct wire_conversation *c)
@@ -76,6 +111,7 @@ void forget_prepared(struct wire_conversation *c)
     while ((prepared = map64_next(&c->prepared, &at, NULL)) != NULL)
         prepared_release(c, prepared);
     map64_fini(&c->prepared);
+    account_names(c);
 }
 
 /* In round trips; wraps as they do. */
@@ -106,17 +142,29 @@ void forget_least_used(struct wire_conversation *c)
 
 /* --- the queue --- */
 
-enum { FIRST_QUEUE = 8 };
+enum { FIRST_QUEUE = 8, KEEP_QUEUE = 64 };
+
+static void queue_free(struct wire_conversation *c)
+{
+    wire_account_credit(&c->account, c->queue_size * sizeof(*c->queue));
+    free(c->queue);
+    c->queue = NULL;
+    c->queue_size = 0;
+}
 
 static bool queue_grow(struct wire_conversation *c)
 {
     uint32_t size = c->queue_size == 0 ? FIRST_QUEUE : c->queue_size * 2;
-    struct wire_request *queue = size > WIRE_MAX_REQUESTS ? NULL : calloc(size, sizeof(*queue));
-    if (queue == NULL)
+    if (size > WIRE_MAX_REQUESTS || !wire_account_charge(&c->account, size * sizeof(*c->queue)))
         return false;
+    struct wire_request *queue = calloc(size, sizeof(*queue));
+    if (queue == NULL) {
+        wire_account_credit(&c->account, size * sizeof(*queue));
+        return false;
+    }
     for (uint32_t i = 0; i < c->queue_count; i++)
         queue[i] = *queue_at(c, i);
-    free(c->queue);
+    queue_free(c);
     c->queue = queue;
     c->queue_size = size;
     c->queue_head = 0;
@@ -156,6 +204,7 @@ static void batch_release(struct wire_conversation *c, struct wire_batch *batch)
         return;
     for (uint32_t i = 0; i < WIRE_MAX_BATCH; i++)
         portal_release(c, batch->items[i]);
+    wire_account_credit(&c->account, sizeof(*batch));
     free(batch);
 }
 
@@ -173,6 +222,9 @@ void queue_pop(struct wire_conversation *c)
     request_release(c, queue_at(c, 0));
     c->queue_head = (c->queue_head + 1) & (c->queue_size - 1);
     c->queue_count--;
+    /* One deep pipeline is no reason to hold its room for the rest of the session. */
+    if (c->queue_count == 0 && c->queue_size > KEEP_QUEUE)
+        queue_free(c);
 }
 
 /* A refused Parse or Close changes nothing on the server: let the name mean what it did. */
@@ -186,12 +238,23 @@ static void undo(struct wire_conversation *c, struct wire_request *request)
         request->replaced = NULL;
 }
 
+/* A Parse without a name drops the unnamed statement before it can fail: nothing to go back to. */
+static void lose_unnamed(struct wire_conversation *c, struct wire_request *failed)
+{
+    if (failed->kind != WIRE_ASK_PARSE || failed->name != name_hash(span_of(NULL, 0)))
+        return;
+    prepared_release(c, failed->replaced);
+    failed->replaced = NULL;
+}
+
 void queue_skip_to_sync(struct wire_conversation *c)
 {
     uint32_t n = 0;
     while (n < c->queue_count && queue_at(c, n)->kind != WIRE_ASK_SYNC)
         n++;
     c->skipping = n == c->queue_count;
+    if (n > 0)
+        lose_unnamed(c, queue_at(c, 0));
     for (uint32_t i = n; i > 0; i--)
         undo(c, queue_at(c, i - 1));
     while (n-- > 0)
@@ -201,13 +264,19 @@ void queue_skip_to_sync(struct wire_conversation *c)
 void queue_begin_copy_in(struct wire_conversation *c)
 {
     uint32_t kept = 1; /* the Query or Execute that the server is answering */
+    struct wire_request *head = queue_at(c, 0);
     bool ended = false;
+    c->open.bytes += head->copy_bytes;
+    head->copy_bytes = 0;
     for (uint32_t i = 1; i < c->queue_count; i++) {
         struct wire_request *request = queue_at(c, i);
-        if (!ended && request->kind == WIRE_ASK_SYNC)
+        if (!ended && request->kind == WIRE_ASK_SYNC) {
+            c->open.bytes += request->copy_bytes;
             continue;
+        }
         if (!ended && request->kind == WIRE_ASK_COPY_END) {
             ended = true;
+            head->copy_bytes = request->copy_bytes; /* for the next COPY of a Query */
             continue;
         }
         if (kept != i)
@@ -262,6 +331,7 @@ void wire_conversation_begin(struct wire_conversation *c, struct wire_context *c
 {
     *c = (struct wire_conversation){
         .ctx = ctx,
+        .account = {.budget = &ctx->budget},
         .session = session,
         .dialect = {.standard_conforming_strings = true},
         .round_trip = 1,
@@ -277,9 +347,7 @@ static void forget_everything(struct wire_conversation *c)
     exchange_abandon(c);
     while (c->queue_count > 0)
         queue_pop(c);
-    free(c->queue);
-    c->queue = NULL;
-    c->queue_size = 0;
+    queue_free(c);
     forget_portals(c);
     map64_fini(&c->portals);
     forget_prepared(c);
@@ -292,7 +360,7 @@ void wire_conversation_make_opaque(struct wire_conversation *c, enum wire_opaque
         return;
     forget_everything(c);
     c->phase = WIRE_OPAQUE;
-    c->opaque_reason = reason;
+    c->opaque_reason = c->account.refused ? WIRE_OPAQUE_MEMORY_CAP : reason;
     size_t size = sizeof(struct record_session_opaque);
     struct record_session_opaque *r = ring_reserve(c->ctx->ring, size);
     if (r == NULL)
@@ -301,7 +369,7 @@ void wire_conversation_make_opaque(struct wire_conversation *c, enum wire_opaque
         .h = {.len = (uint32_t)size, .type = RECORD_SESSION_OPAQUE},
         .session = c->session,
         .time_us = now_us,
-        .reason = (uint16_t)reason,
+        .reason = (uint16_t)c->opaque_reason,
     };
     ring_commit(c->ctx->ring);
 }

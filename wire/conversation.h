@@ -80,7 +80,8 @@ struct wire_portal {
     uint64_t limit; /* 0 without one, or when its value is not known */
     uint64_t offset;
     struct wire_statement *statement;
-    struct wire_columns *columns; /* from the statement or Describe, or NULL */
+    struct wire_prepared *prepared; /* what it was bound to: its Describe may still be answered */
+    struct wire_columns *columns;   /* from the statement or Describe, or NULL */
     uint8_t n_values;
     uint64_t values[SQL_MAX_VALUES];
 };
@@ -108,8 +109,9 @@ struct wire_request {
     enum wire_request_kind kind;
     uint32_t round_trip;
     uint32_t max_rows;
-    bool undoes; /* Parse or Close: `replaced` says what the name meant before */
+    bool undoes; /* Parse, Close or Query: `replaced` says what the name meant before */
     int64_t start_us;
+    uint64_t copy_bytes;            /* CopyData sent behind it before the server asked for any */
     uint64_t name;                  /* hash of the statement's or portal's name */
     struct wire_prepared *prepared; /* Parse, Describe */
     struct wire_prepared *replaced;
@@ -121,6 +123,7 @@ enum wire_exchange_state { WIRE_EXCHANGE_NONE, WIRE_EXCHANGE_OPEN, WIRE_EXCHANGE
 
 struct wire_exchange {
     enum wire_exchange_state state;
+    bool rows_cut; /* not all of a row's bytes were seen */
     uint32_t flags;
     uint32_t round_trip;
     uint32_t max_rows;
@@ -144,6 +147,8 @@ struct wire_exchange {
 
 struct wire_conversation {
     struct wire_context *ctx;
+    struct wire_account account; /* what this session holds, its framers' bodies included */
+    size_t names_bytes;          /* of it, the tables of names */
     uint64_t session;
     enum wire_phase phase;
     enum wire_opaque_reason opaque_reason;

@@ -7,7 +7,7 @@
 
 static struct wire_portal *portal_new(struct wire_conversation *c)
 {
-    struct wire_portal *portal = pool_get(&c->ctx->portals);
+    struct wire_portal *portal = object_get(c, &c->ctx->portals);
     if (portal != NULL) {
         /* Everything but the values themselves, which n_values guards. */
         memset(portal, 0, offsetof(struct wire_portal, values));
@@ -60,6 +60,16 @@ static void share_tag(struct wire_batch *batch, uint64_t tag, uint64_t trace)
     }
 }
 
+static struct wire_batch *batch_new(struct wire_conversation *c)
+{
+    if (!wire_account_charge(&c->account, sizeof(struct wire_batch)))
+        return NULL;
+    struct wire_batch *batch = calloc(1, sizeof(*batch));
+    if (batch == NULL)
+        wire_account_credit(&c->account, sizeof(*batch));
+    return batch;
+}
+
 /* The statements behind the first one. */
 static bool scan_batch(struct wire_conversation *c, const struct wire_sql *sql,
                        struct wire_request *request, struct sql_scan *scan)
@@ -76,7 +86,7 @@ static bool scan_batch(struct wire_conversation *c, const struct wire_sql *sql,
             continue;
         }
         if (batch == NULL) {
-            batch = calloc(1, sizeof(*batch));
+            batch = batch_new(c);
             if (batch == NULL) {
                 portal_release(c, portal);
                 return false;
@@ -107,6 +117,10 @@ static int on_query(struct wire_conversation *c, const struct wire_message *m, i
     if (request == NULL)
         return 0;
     c->round_trip++;
+    /* A Query destroys the unnamed statement; one that is skipped does not. */
+    request->undoes = true;
+    request->name = name_hash(span_of(NULL, 0));
+    request->replaced = map64_remove(&c->prepared, request->name);
     struct sql_scan scan = {.next = 0};
     request->portal = scan_statement(c, &sql, 0, &scan);
     /* `;;select 1`: the server answers for the first statement that is not empty. */
@@ -125,7 +139,7 @@ static struct wire_prepared *prepared_new(struct wire_conversation *c,
                                           const struct wire_parse *parse,
                                           const struct wire_message *m, int64_t now_us)
 {
-    struct wire_prepared *prepared = pool_get(&c->ctx->prepared);
+    struct wire_prepared *prepared = object_get(c, &c->ctx->prepared);
     if (prepared == NULL)
         return NULL;
     *prepared = (struct wire_prepared){.refs = 1,
@@ -158,6 +172,7 @@ static void enter_name(struct wire_conversation *c, uint64_t name, struct wire_p
     }
     if (r == MAP64_OK)
         prepared_ref(prepared);
+    account_names(c);
 }
 
 static int on_parse(struct wire_conversation *c, const struct wire_message *m, int64_t now_us)
@@ -271,7 +286,7 @@ static void maybe_sample_params(struct wire_conversation *c, const struct wire_p
 }
 
 static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,
-                        const struct wire_prepared *prepared, const struct wire_bind *bind)
+                        struct wire_prepared *prepared, const struct wire_bind *bind)
 {
     portal->serial = ++c->next_portal;
     if (portal->serial == 0) /* zero means "none" in the record */
@@ -281,6 +296,7 @@ static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,
         portal->flags |= EXCHANGE_UNKNOWN;
     } else {
         portal->statement = wire_statement_ref(prepared->statement);
+        portal->prepared = prepared_ref(prepared);
         portal->columns = columns_ref(prepared->columns);
         portal->tag = prepared->statement->tag;
         portal->trace = prepared->trace;
@@ -317,6 +333,7 @@ static int on_bind(struct wire_conversation *c, const struct wire_message *m, in
     portal_release(c, map64_remove(&c->portals, request->name));
     if (map64_put(&c->portals, request->name, portal) == MAP64_OK)
         portal_ref(portal);
+    account_names(c);
     return 0;
 }
 
@@ -394,8 +411,10 @@ static void on_copy_end(struct wire_conversation *c, int64_t now_us)
 
 static void on_copy_data(struct wire_conversation *c, const struct wire_message *m)
 {
-    if (c->open.state == WIRE_EXCHANGE_OPEN && c->open.flags & EXCHANGE_COPY)
+    if (c->copy_in)
         c->open.bytes += m->body_len;
+    else if (c->queue_count > 0)
+        queue_at(c, c->queue_count - 1)->copy_bytes += m->body_len;
 }
 
 static int dispatch(struct wire_conversation *c, const struct wire_message *m, int64_t now_us)
@@ -446,6 +465,6 @@ void wire_conversation_from_client(struct wire_conversation *c, const struct wir
     /* The server ignores all but Sync and Terminate while it skips. */
     if (c->skipping && m->type != WIRE_SYNC && m->type != WIRE_TERMINATE)
         return;
-    if (dispatch(c, m, now_us) != 0)
+    if (dispatch(c, m, now_us) != 0 || c->account.refused)
         wire_conversation_make_opaque(c, WIRE_OPAQUE_BAD_BODY, now_us);
 }

@@ -13,6 +13,10 @@
 
 /* --- objects with references (conversation.c); NULL is allowed in every release --- */
 
+/* From a pool of the context, charged to the session; NULL when its account refuses or there is no
+ * memory. */
+void *object_get(struct wire_conversation *c, struct pool *pool);
+
 struct wire_columns *columns_ref(struct wire_columns *columns); /* NULL gives NULL */
 void columns_release(struct wire_conversation *c, struct wire_columns *columns);
 struct wire_prepared *prepared_ref(struct wire_prepared *prepared);
@@ -40,10 +44,14 @@ void queue_pop(struct wire_conversation *c);
  * go back to what they meant. Sets `skipping` when there was no Sync. */
 void queue_skip_to_sync(struct wire_conversation *c);
 
-/* The server is in COPY-IN: drop Sync up to the client's CopyDone or CopyFail. */
+/* The server is in COPY-IN for the open exchange: drop Sync up to the client's CopyDone or
+ * CopyFail, and count the CopyData that was sent ahead. */
 void queue_begin_copy_in(struct wire_conversation *c);
 
 uint64_t name_hash(struct span name);
+
+/* Charge what the tables of names take by now; after each change of one. */
+void account_names(struct wire_conversation *c);
 void forget_portals(struct wire_conversation *c);
 void forget_prepared(struct wire_conversation *c);
 

@@ -173,7 +173,7 @@ static int on_ready(struct wire_conversation *c, const struct wire_message *m, i
     c->copy_in = false;
     c->tx = status;
     /* Portals end with their transaction; not while the client is already binding for the next. */
-    if (status == 'I' && c->queue_count == 0 && c->portals.count > 0)
+    if (status == 'I' && c->portals.count > 0 && queue_head(c) == NULL)
         forget_portals(c);
     return 0;
 }
@@ -312,6 +312,6 @@ void wire_conversation_from_server(struct wire_conversation *c, const struct wir
 {
     if (c->phase == WIRE_OPAQUE)
         return;
-    if (dispatch(c, m, now_us) != 0)
+    if (dispatch(c, m, now_us) != 0 || c->account.refused)
         wire_conversation_make_opaque(c, WIRE_OPAQUE_BAD_BODY, now_us);
 }

@@ -96,7 +96,7 @@ struct wire_columns *columns_read(struct wire_conversation *c, const struct wire
     unsigned total;
     if (wire_begin_fields(m, &r, &total) != 0)
         return NULL;
-    struct wire_columns *columns = pool_get(&c->ctx->columns);
+    struct wire_columns *columns = object_get(c, &c->ctx->columns);
     if (columns == NULL)
         return NULL;
     *columns = (struct wire_columns){.refs = 1, .total = (uint16_t)total};
@@ -127,6 +127,17 @@ static struct wire_portal *portal_of_head(struct wire_conversation *c,
     return c->batch_index < WIRE_MAX_BATCH ? head->batch->items[c->batch_index] : NULL;
 }
 
+/* Those of the portal; else those of its statement, whose Describe may have been sent behind the
+ * Bind. */
+static struct wire_columns *columns_of(const struct wire_portal *portal)
+{
+    if (portal == NULL)
+        return NULL;
+    if (portal->columns == NULL && portal->prepared != NULL)
+        return portal->prepared->columns;
+    return portal->columns;
+}
+
 struct wire_exchange *exchange_open(struct wire_conversation *c, int64_t now_us)
 {
     if (c->open.state == WIRE_EXCHANGE_OPEN)
@@ -149,7 +160,7 @@ struct wire_exchange *exchange_open(struct wire_conversation *c, int64_t now_us)
         .tx_before = c->tx,
         .start_us = head->start_us,
         .portal = portal_ref(portal),
-        .columns = portal != NULL ? columns_ref(portal->columns) : NULL,
+        .columns = columns_ref(columns_of(portal)),
     };
     if (head->batch != NULL)
         c->open.flags |= EXCHANGE_BATCH;
@@ -165,7 +176,7 @@ struct wire_exchange *exchange_open(struct wire_conversation *c, int64_t now_us)
 static struct wire_portal *portal_of_parse(struct wire_conversation *c,
                                            const struct wire_prepared *prepared)
 {
-    struct wire_portal *portal = pool_get(&c->ctx->portals);
+    struct wire_portal *portal = object_get(c, &c->ctx->portals);
     if (portal == NULL)
         return NULL;
     memset(portal, 0, sizeof(*portal));
@@ -272,6 +283,7 @@ void exchange_row(struct wire_conversation *c, struct wire_exchange *x,
     if (x->rows > WIDTHS_SKIP && x->rows <= WIDTHS_SKIP + WIDTHS_ROWS)
         measure_widths(c, x, m);
     x->bytes += m->body_len;
+    x->rows_cut = x->rows_cut || m->cut;
     x->result_hash = XXH3_64bits_withSeed(m->body.data, m->body.len, x->result_hash + m->body_len);
     maybe_keep_keys(c, x, m);
 }
@@ -316,7 +328,7 @@ static struct record_exchange exchange_record(const struct wire_conversation *c,
         .total_us = x->total_us,
         .rows = x->rows,
         .bytes = x->bytes,
-        .result_hash = x->result_hash,
+        .result_hash = x->rows_cut ? 0 : x->result_hash,
         .round_trip = x->round_trip,
         .max_rows = x->max_rows,
         .batch_index = x->batch_index,

@@ -52,8 +52,11 @@ void wire_framer_init(struct wire_framer *f, enum wire_direction direction)
 
 void wire_framer_fini(struct wire_framer *f)
 {
+    if (f->gathered != NULL && f->account != NULL)
+        wire_account_credit(f->account, f->gathered_size);
     free(f->gathered);
     f->gathered = NULL;
+    f->delivered = false;
 }
 
 static enum wire_outcome refuse(struct wire_framer *f, enum wire_opaque_reason reason)
@@ -62,9 +65,11 @@ static enum wire_outcome refuse(struct wire_framer *f, enum wire_opaque_reason r
     return WIRE_ERROR;
 }
 
-static bool is_sql(const struct wire_framer *f, uint8_t type)
+/* Of SQL texts that are cut the last bytes are kept too. */
+static bool has_tail(const struct wire_framer *f, uint8_t type)
 {
-    return f->direction == WIRE_FROM_CLIENT && (type == WIRE_QUERY || type == WIRE_PARSE);
+    return f->keep < f->body_len && f->direction == WIRE_FROM_CLIENT &&
+           (type == WIRE_QUERY || type == WIRE_PARSE);
 }
 
 /* Read type and length from five bytes and decide what of the body is kept. */
@@ -81,21 +86,46 @@ static enum wire_outcome begin(struct wire_framer *f, const uint8_t *header)
     f->body_len = len - 4;
     f->have_body = 0;
     f->keep = f->body_len < rule->keep ? f->body_len : rule->keep;
-    f->tail_at = f->body_len;
-    if (f->keep < f->body_len && is_sql(f, header[0]))
-        f->tail_at = f->body_len - f->keep > WIRE_TAIL ? f->body_len - WIRE_TAIL : f->keep;
+    f->tail_len = 0;
+    f->in_tail = false;
     return WIRE_MESSAGE;
 }
 
+/* The text of a Query or Parse as far as it is in the kept part of a body that was cut; false when
+ * it ends in there, as when only the parameter types of a Parse were cut off. */
+static bool cut_text(uint8_t type, struct span kept, struct span *text)
+{
+    *text = kept;
+    if (type == WIRE_PARSE) {
+        const uint8_t *end_of_name = memchr(kept.data, 0, kept.len);
+        if (end_of_name == NULL)
+            return false;
+        *text = span_skip(kept, (size_t)(end_of_name + 1 - kept.data));
+    }
+    return text->len > 0 && memchr(text->data, 0, text->len) == NULL;
+}
+
+static struct span last_bytes(struct span text)
+{
+    return span_skip(text, text.len > WIRE_TAIL ? text.len - WIRE_TAIL : 0);
+}
+
+/* Up to the NUL; all of it when there is none. */
+static struct span up_to_nul(struct span bytes)
+{
+    const uint8_t *nul = bytes.len > 0 ? memchr(bytes.data, 0, bytes.len) : NULL;
+    return nul != NULL ? span_head(bytes, (size_t)(nul - bytes.data)) : bytes;
+}
+
 /* The message as its kept parts; `body` and `tail` point at where those parts are. */
-static void deliver(struct wire_framer *f, uint8_t type, const uint8_t *body, const uint8_t *tail,
+static void deliver(struct wire_framer *f, uint8_t type, const uint8_t *body, struct span tail,
                     struct wire_message *out)
 {
     *out = (struct wire_message){
         .type = type,
         .body_len = f->body_len,
         .body = span_of(body, f->keep),
-        .tail = span_of(tail, f->body_len - f->tail_at),
+        .tail = tail,
         .cut = f->keep < f->body_len,
     };
     f->have_header = 0;
@@ -103,31 +133,59 @@ static void deliver(struct wire_framer *f, uint8_t type, const uint8_t *body, co
     f->body_len = 0;
 }
 
-/* Copy into `gathered` what of a piece at body offset `at` is to be kept. */
+/* Let the tail slide over a piece of the text. */
+static void gather_tail(struct wire_framer *f, struct span piece)
+{
+    struct span text = up_to_nul(piece);
+    if (text.len < piece.len)
+        f->in_tail = false;
+    struct span last = last_bytes(text);
+    uint8_t *tail = f->gathered + f->keep;
+    uint32_t room = WIRE_TAIL - (uint32_t)last.len;
+    if (f->tail_len > room) {
+        memmove(tail, tail + (f->tail_len - room), room);
+        f->tail_len = room;
+    }
+    if (last.len > 0)
+        memcpy(tail + f->tail_len, last.data, last.len);
+    f->tail_len += (uint32_t)last.len;
+}
+
+/* Copy into `gathered` what of a piece of the body is to be kept. */
 static void gather(struct wire_framer *f, struct span piece)
 {
-    uint32_t at = f->have_body;
-    if (at < f->keep) {
-        struct span head = span_head(piece, f->keep - at);
-        if (head.len > 0)
-            memcpy(f->gathered + at, head.data, head.len);
+    struct span head = span_head(piece, f->have_body < f->keep ? f->keep - f->have_body : 0);
+    if (head.len > 0) {
+        memcpy(f->gathered + f->have_body, head.data, head.len);
+        struct span text;
+        if (f->have_body + head.len == f->keep && has_tail(f, f->header[0]) &&
+            cut_text(f->header[0], span_of(f->gathered, f->keep), &text)) {
+            f->in_tail = true;
+            gather_tail(f, text);
+        }
     }
-    size_t before_tail = f->tail_at > at ? f->tail_at - at : 0;
-    struct span tail = span_skip(piece, before_tail);
-    if (tail.len > 0)
-        memcpy(f->gathered + f->keep + (at + before_tail - f->tail_at), tail.data, tail.len);
+    if (f->in_tail)
+        gather_tail(f, span_skip(piece, head.len));
+}
+
+static bool begin_gathering(struct wire_framer *f, uint32_t size)
+{
+    if (f->account != NULL && !wire_account_charge(f->account, size))
+        return false;
+    f->gathered = malloc(size);
+    if (f->gathered == NULL && f->account != NULL)
+        wire_account_credit(f->account, size);
+    f->gathered_size = size;
+    return f->gathered != NULL;
 }
 
 /* Continue a body that did not lie whole in one piece. */
 static enum wire_outcome more_body(struct wire_framer *f, struct span *input,
                                    struct wire_message *out)
 {
-    size_t kept = (size_t)f->keep + (f->body_len - f->tail_at);
-    if (f->gathered == NULL && kept > 0) {
-        f->gathered = malloc(kept);
-        if (f->gathered == NULL)
-            return refuse(f, WIRE_OPAQUE_NO_MEMORY);
-    }
+    uint32_t kept = f->keep + (has_tail(f, f->header[0]) ? WIRE_TAIL : 0);
+    if (f->gathered == NULL && kept > 0 && !begin_gathering(f, kept))
+        return refuse(f, WIRE_OPAQUE_NO_MEMORY);
     struct span piece = span_head(*input, f->body_len - f->have_body);
     if (kept > 0)
         gather(f, piece);
@@ -136,7 +194,9 @@ static enum wire_outcome more_body(struct wire_framer *f, struct span *input,
     if (f->have_body < f->body_len)
         return WIRE_NEED_MORE;
     f->delivered = true;
-    deliver(f, f->header[0], f->gathered, f->gathered == NULL ? NULL : f->gathered + f->keep, out);
+    struct span tail =
+        f->tail_len > 0 ? span_of(f->gathered + f->keep, f->tail_len) : span_of(NULL, 0);
+    deliver(f, f->header[0], f->gathered, tail, out);
     return WIRE_MESSAGE;
 }
 
@@ -155,7 +215,11 @@ static enum wire_outcome whole(struct wire_framer *f, struct span *input, struct
     }
     uint8_t type = input->data[0];
     *input = span_skip(*input, HEADER + (size_t)f->body_len);
-    deliver(f, type, body, body + f->tail_at, out);
+    struct span tail = span_of(NULL, 0);
+    struct span text;
+    if (has_tail(f, type) && cut_text(type, span_of(body, f->keep), &text))
+        tail = last_bytes(up_to_nul(span_of(text.data, f->body_len - (size_t)(text.data - body))));
+    deliver(f, type, body, tail, out);
     return WIRE_MESSAGE;
 }
 
@@ -163,11 +227,8 @@ enum wire_outcome wire_framer_next(struct wire_framer *f, struct span *input,
                                    struct wire_message *out)
 {
     assert(f->error == WIRE_OPAQUE_NONE);
-    if (f->delivered) {
-        free(f->gathered);
-        f->gathered = NULL;
-        f->delivered = false;
-    }
+    if (f->delivered)
+        wire_framer_fini(f);
     if (f->have_header == HEADER)
         return more_body(f, input, out);
     if (f->have_header == 0 && input->len >= HEADER)

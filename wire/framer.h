@@ -5,13 +5,14 @@
  * place where a message lies whole in the piece; a message that does not is gathered in a buffer
  * that exists only meanwhile. Of each body at most the bytes that messages.def names are kept, so
  * memory is bounded whatever a peer announces; of SQL texts the last WIRE_TAIL bytes are kept too,
- * because that is where comments with tags stand. What is given does not depend on how the stream
- * was cut into pieces.
+ * whole and whatever stands behind the text, because that is where comments with tags are. What is
+ * given does not depend on how the stream was cut into pieces.
  */
 #ifndef PGSLEUTH_WIRE_FRAMER_H
 #define PGSLEUTH_WIRE_FRAMER_H
 
 #include "common/span.h"
+#include "wire/account.h"
 
 enum {
     WIRE_SMALL = 10000,
@@ -58,7 +59,8 @@ struct wire_message {
     uint8_t type;
     uint32_t body_len; /* as announced */
     struct span body;  /* its first bytes: all of it unless `cut` */
-    struct span tail;  /* of a cut SQL text: its last bytes, not overlapping `body`; else empty */
+    struct span tail;  /* of a SQL text that goes on behind `body`: its last bytes without its NUL,
+                        * of which the first may be in `body` too; else empty */
     bool cut;
 };
 
@@ -70,10 +72,12 @@ struct wire_framer {
     uint32_t body_len;
     uint32_t have_body; /* bytes of the body seen, kept or skipped */
     uint32_t keep;      /* first bytes of this body to gather */
-    uint32_t
-        tail_at; /* offset in the body from which the tail is gathered; body_len when none is */
-    uint8_t *gathered; /* owned; NULL between messages */
-    bool delivered;    /* `gathered` was given out and goes at the next call */
+    uint32_t tail_len;  /* bytes of the tail, which is gathered behind them */
+    bool in_tail;       /* the SQL text goes on, its NUL has not come */
+    uint8_t *gathered;  /* owned; NULL between messages */
+    uint32_t gathered_size;
+    bool delivered;               /* `gathered` was given out and goes at the next call */
+    struct wire_account *account; /* borrowed: charged with what is gathered; NULL: nobody is */
 };
 
 void wire_framer_init(struct wire_framer *f, enum wire_direction direction);

@@ -155,7 +155,8 @@ struct record_exchange {
     uint32_t total_us; /* from start to its completion; saturates */
     uint64_t rows;
     uint64_t bytes;       /* of DataRow and CopyData bodies from the server, or of CopyData to it */
-    uint64_t result_hash; /* over the rows in order; 0 when there were none */
+    uint64_t result_hash; /* over the rows in order; 0 when there were none, or when not all of
+                             their bytes were seen */
     uint64_t values_hash; /* over every value bound or written; 0 when there is none, or when not
                              all were seen */
     uint32_t round_trip; /* counts the session's Query and Sync messages: equal means they travelled

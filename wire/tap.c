@@ -1,11 +1,15 @@
 #include "wire/tap.h"
 
+#include <assert.h>
+
 void wire_tap_begin(struct wire_tap *t, struct wire_context *ctx, uint64_t session,
                     const struct wire_session_info *info, int64_t now_us)
 {
     wire_framer_init(&t->client, WIRE_FROM_CLIENT);
     wire_framer_init(&t->server, WIRE_FROM_SERVER);
     wire_conversation_begin(&t->conversation, ctx, session, info, now_us);
+    t->client.account = &t->conversation.account;
+    t->server.account = &t->conversation.account;
 }
 
 typedef void take_message(struct wire_conversation *c, const struct wire_message *m,
@@ -43,4 +47,5 @@ void wire_tap_end(struct wire_tap *t, const struct wire_session_end *end)
     wire_conversation_end(&t->conversation, end);
     wire_framer_fini(&t->client);
     wire_framer_fini(&t->server);
+    assert(t->conversation.account.held == 0);
 }

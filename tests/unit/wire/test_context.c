@@ -172,10 +172,9 @@ static void test_intern_cache_is_bounded_and_held_statements_live_on(void **stat
 
 /* --- tags at the end of texts that were cut */
 
-static char *long_text(const char *end)
+static char *text_of_size(size_t size, const char *end)
 {
     static const char start[] = "SELECT id FROM t WHERE a = '";
-    size_t size = WIRE_KEEP_SQL + 3 * WIRE_TAIL;
     char *text = malloc(size + strlen(end) + 1);
     assert_non_null(text);
     memset(text, 'x', size);
@@ -183,6 +182,11 @@ static char *long_text(const char *end)
     text[size - 1] = '\'';
     memcpy(text + size, end, strlen(end) + 1);
     return text;
+}
+
+static char *long_text(const char *end)
+{
+    return text_of_size(WIRE_KEEP_SQL + 3 * WIRE_TAIL, end);
 }
 
 static void test_tag_at_the_end_of_a_long_text_is_read(void **state)
@@ -214,6 +218,60 @@ static void test_tag_at_the_end_of_a_long_text_is_read(void **state)
     assert_int_equal(played_count(&p, RECORD_TAG), 1);
     free(text);
     played_fini(&p);
+}
+
+/* Wherever the end of what is kept of a text falls, in front of its tag, in it or behind it. */
+static void test_tag_across_the_end_of_what_is_kept_is_read(void **state)
+{
+    (void)state;
+    static const char tag[] = " /*route='%2Fedge',method='GET'*/";
+    uint64_t id = 0;
+    for (size_t before = 0; before < sizeof(tag) + 4; before++) {
+        char *text = text_of_size(WIRE_KEEP_SQL + 2 - before, tag);
+        struct script s;
+        struct played p;
+        script_init(&s);
+        server_startup(&s);
+        client_query(&s, text);
+        server_answers_select(&s, "1", 'I');
+        client_run(&s, "", text);
+        server_runs(&s, true, "SELECT 0");
+        server_ready(&s, 'I');
+        play_once(&s, PLAY_WHOLE, 0, false, &p);
+        for (unsigned i = 0; i < 2; i++) {
+            id = id == 0 ? played_exchange(&p, i)->tag : id;
+            assert_true(id != 0 && played_exchange(&p, i)->tag == id);
+        }
+        played_fini(&p);
+        script_fini(&s);
+        free(text);
+    }
+}
+
+static void test_tag_in_front_of_very_many_parameter_types_is_read(void **state)
+{
+    (void)state;
+    enum { TYPES = 8000 };
+    uint32_t *types = malloc(TYPES * sizeof(*types));
+    assert_non_null(types);
+    for (unsigned i = 0; i < TYPES; i++)
+        types[i] = WIRE_OID_INT4;
+    char *text = long_text(" /*route='%2Fbulk'*/");
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_parse_types(&s, "", text, TYPES, types);
+    client_bind(&s, "", "");
+    client_execute(&s, "", 0);
+    client_sync(&s);
+    server_runs(&s, true, "SELECT 0");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    assert_true(played_exchange(&p, 0)->tag != 0);
+    played_fini(&p);
+    free(text);
+    free(types);
 }
 
 static void test_tail_that_is_no_comment_is_no_tag(void **state)
@@ -345,6 +403,8 @@ int main(void)
         T(test_intern_statement_refused_by_a_full_ring_is_announced_later),
         T(test_intern_cache_is_bounded_and_held_statements_live_on),
         T(test_tag_at_the_end_of_a_long_text_is_read),
+        T(test_tag_across_the_end_of_what_is_kept_is_read),
+        T(test_tag_in_front_of_very_many_parameter_types_is_read),
         T(test_tail_that_is_no_comment_is_no_tag),
         T(test_samples_are_not_made_unless_wanted),
         T(test_samples_are_of_reads_and_once_in_a_while),

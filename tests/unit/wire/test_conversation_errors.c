@@ -98,7 +98,7 @@ static void test_error_in_execute_skips_the_rest_of_the_pipeline(void **state)
     assert_true(exchange_has(played_exchange(&p, 1), EXCHANGE_ERROR | EXCHANGE_PIPELINED));
     assert_exchange(&p, 2, "select second_pipeline", 'I', 'I');
     assert_false(exchange_has(played_exchange(&p, 2), EXCHANGE_PIPELINED));
-    assert_int_equal(p.prepared, 1); /* the unnamed one; "later" was never made */
+    assert_int_equal(p.prepared, 0); /* "later" was never made, the Query dropped the unnamed one */
     played_fini(&p);
 }
 
@@ -174,6 +174,103 @@ static void test_error_at_sync_does_not_skip(void **state)
     played_fini(&p);
 }
 
+/* --- the unnamed statement: the server drops it at every Query, and at a Parse even if that fails
+ */
+
+static void parse_unnamed(struct script *s)
+{
+    client_parse(s, "", "SELECT unnamed");
+    client_sync(s);
+    server_bare(s, '1');
+    server_ready(s, 'I');
+}
+
+static void bind_unnamed_fails(struct script *s)
+{
+    client_run(s, "", NULL);
+    client_sync(s);
+    server_error(s, "26000");
+    server_ready(s, 'I');
+}
+
+static void test_query_destroys_the_unnamed_statement(void **state)
+{
+    (void)state;
+    struct script s;
+    struct played p;
+    start(&s);
+    parse_unnamed(&s);
+    client_query(&s, "SELECT between");
+    server_complete(&s, "SELECT 0");
+    server_ready(&s, 'I');
+    bind_unnamed_fails(&s);
+    script_play(&s, &p);
+    assert_true(exchange_has(played_exchange(&p, 1), EXCHANGE_UNKNOWN | EXCHANGE_ERROR));
+    played_fini(&p);
+}
+
+static void test_query_that_is_skipped_leaves_the_unnamed_statement(void **state)
+{
+    (void)state;
+    struct script s;
+    struct played p;
+    start(&s);
+    parse_unnamed(&s);
+    client_run(&s, "nobody", NULL);
+    client_query(&s, "SELECT skipped");
+    client_sync(&s);
+    server_error(&s, "26000");
+    server_ready(&s, 'I');
+    client_run(&s, "", NULL);
+    client_sync(&s);
+    server_runs(&s, false, "SELECT 0");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    assert_int_equal(played_count(&p, RECORD_EXCHANGE), 2);
+    assert_exchange(&p, 1, "select unnamed", 'I', 'I');
+    played_fini(&p);
+}
+
+static void test_parse_that_fails_destroys_the_unnamed_statement(void **state)
+{
+    (void)state;
+    struct script s;
+    struct played p;
+    start(&s);
+    parse_unnamed(&s);
+    client_parse(&s, "", "SELEC");
+    client_sync(&s);
+    server_error(&s, "42601");
+    server_ready(&s, 'I');
+    bind_unnamed_fails(&s);
+    script_play(&s, &p);
+    assert_exchange(&p, 0, "selec", 'I', 'I');
+    assert_true(exchange_has(played_exchange(&p, 1), EXCHANGE_UNKNOWN | EXCHANGE_ERROR));
+    assert_int_equal(p.prepared, 0);
+    played_fini(&p);
+}
+
+static void test_parse_that_is_skipped_leaves_the_unnamed_statement(void **state)
+{
+    (void)state;
+    struct script s;
+    struct played p;
+    start(&s);
+    parse_unnamed(&s);
+    client_run(&s, "nobody", NULL);
+    client_parse(&s, "", "SELECT skipped");
+    client_sync(&s);
+    server_error(&s, "26000");
+    server_ready(&s, 'I');
+    client_run(&s, "", NULL);
+    client_sync(&s);
+    server_runs(&s, false, "SELECT 0");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    assert_exchange(&p, 1, "select unnamed", 'I', 'I');
+    played_fini(&p);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -185,6 +282,10 @@ int main(void)
         T(test_error_messages_sent_after_it_are_ignored_up_to_sync),
         T(test_error_stacked_changes_of_a_name_are_all_undone),
         T(test_error_at_sync_does_not_skip),
+        T(test_query_destroys_the_unnamed_statement),
+        T(test_query_that_is_skipped_leaves_the_unnamed_statement),
+        T(test_parse_that_fails_destroys_the_unnamed_statement),
+        T(test_parse_that_is_skipped_leaves_the_unnamed_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

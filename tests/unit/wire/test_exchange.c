@@ -245,6 +245,63 @@ static void test_values_that_were_not_kept_give_no_hash(void **state)
     played_fini(&p);
 }
 
+/* Described behind the Bind, in one pipeline: the columns are known when the rows come. */
+static void test_keys_of_a_statement_described_behind_its_bind_are_kept(void **state)
+{
+    (void)state;
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_parse(&s, "q", "SELECT id FROM t");
+    client_bind(&s, "", "q");
+    client_describe(&s, 'S', "q");
+    client_execute(&s, "", 0);
+    client_close(&s, 'S', "q");
+    client_sync(&s);
+    server_bare(&s, '1');
+    server_bare(&s, '2');
+    server_parameter_description(&s, 0, NULL);
+    server_id_field(&s);
+    server_text_row(&s, "41");
+    server_text_row(&s, "42");
+    server_complete(&s, "SELECT 2");
+    server_bare(&s, '3');
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    const struct record_exchange *x = played_exchange(&p, 0);
+    assert_int_equal(x->n_keys, 1);
+    assert_int_equal(x->n_key_hashes, 2);
+    assert_true(exchange_key_hashes(x)[1] == wire_value_hash(WIRE_OID_INT4, 0, span_of_text("42")));
+    played_fini(&p);
+}
+
+static void test_rows_that_were_not_kept_whole_give_no_result_hash(void **state)
+{
+    (void)state;
+    enum { LONG = WIRE_KEEP_ROW + 100 };
+    char *text = malloc(LONG);
+    assert_non_null(text);
+    memset(text, 'x', LONG);
+    struct script_value value = {text, LONG, 0};
+    struct script s;
+    struct played p;
+    script_init(&s);
+    server_startup(&s);
+    client_query(&s, "SELECT body FROM t");
+    server_id_field(&s);
+    server_text_row(&s, "1");
+    server_row(&s, 1, &value);
+    server_text_row(&s, "2");
+    server_complete(&s, "SELECT 3");
+    server_ready(&s, 'I');
+    script_play(&s, &p);
+    assert_int_equal(played_exchange(&p, 0)->rows, 3);
+    assert_true(played_exchange(&p, 0)->result_hash == 0);
+    free(text);
+    played_fini(&p);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -257,6 +314,8 @@ int main(void)
         T(test_keys_numbers_take_the_place_of_texts),
         T(test_params_past_the_kept_ones_still_change_the_hash),
         T(test_values_that_were_not_kept_give_no_hash),
+        T(test_keys_of_a_statement_described_behind_its_bind_are_kept),
+        T(test_rows_that_were_not_kept_whole_give_no_result_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

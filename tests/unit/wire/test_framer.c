@@ -31,14 +31,19 @@ static void put_header(uint8_t *at, uint8_t type, uint32_t len)
     at[4] = (uint8_t)len;
 }
 
-/* A message with a body whose bytes tell their offset. */
+/* A message with a body whose bytes tell their offset. That of a Query ends in a NUL; that of a
+ * Parse has a NUL behind a name of one byte and one at its end. */
 static uint8_t *make(uint8_t type, uint32_t body_len)
 {
     uint8_t *bytes = malloc((size_t)body_len + 5);
     assert_non_null(bytes);
     put_header(bytes, type, body_len + 4);
     for (uint32_t i = 0; i < body_len; i++)
-        bytes[5 + i] = (uint8_t)(i * 31 + (i >> 8));
+        bytes[5 + i] = (uint8_t)(1 + (i * 31 + (i >> 8)) % 255);
+    if ((type == 'Q' || type == 'P') && body_len > 0)
+        bytes[5 + body_len - 1] = 0;
+    if (type == 'P' && body_len > 1)
+        bytes[5 + 1] = 0;
     return bytes;
 }
 
@@ -97,22 +102,34 @@ static void deliver_in(enum wire_direction direction, struct span bytes, size_t 
     wire_framer_fini(&f);
 }
 
+/* The last bytes of a SQL text whose end is not in what is kept of its body. */
+static struct span expected_tail(const struct row *row, struct span body, uint32_t kept)
+{
+    if (row->direction != WIRE_FROM_CLIENT || (row->type != 'Q' && row->type != 'P'))
+        return span_of(NULL, 0);
+    struct span text = span_skip(body, row->type == 'P' ? strlen((const char *)body.data) + 1 : 0);
+    size_t len = strnlen((const char *)text.data, text.len);
+    if (kept == body.len || (size_t)(text.data - body.data) + len < kept)
+        return span_of(NULL, 0);
+    size_t tail = len < WIRE_TAIL ? len : WIRE_TAIL;
+    return span_of(text.data + len - tail, tail);
+}
+
 /* What must be given for a message, from messages.def alone. */
 static void expect(const struct row *row, const uint8_t *bytes, uint32_t body_len,
                    const struct delivered *d)
 {
     uint32_t kept = body_len < row->keep ? body_len : row->keep;
-    bool sql = row->direction == WIRE_FROM_CLIENT && (row->type == 'Q' || row->type == 'P');
-    uint32_t rest = body_len - kept;
-    uint32_t tail = !sql ? 0 : rest < WIRE_TAIL ? rest : WIRE_TAIL;
+    struct span tail = expected_tail(row, span_of(bytes + 5, body_len), kept);
     assert_true(d->any);
     assert_int_equal(d->type, row->type);
     assert_int_equal(d->body_len, body_len);
     assert_int_equal(d->cut, kept < body_len);
     assert_int_equal(d->body, kept);
-    assert_int_equal(d->tail, tail);
+    assert_int_equal(d->tail, tail.len);
     assert_memory_equal(d->bytes, bytes + 5, kept);
-    assert_memory_equal(d->bytes + kept, bytes + 5 + body_len - tail, tail);
+    if (tail.len > 0)
+        assert_memory_equal(d->bytes + kept, tail.data, tail.len);
 }
 
 static struct delivered whole;
@@ -176,6 +193,42 @@ static void test_framer_cut_sql_split_around_every_edge_gives_the_same_tail(void
                 deliver_in(WIRE_FROM_CLIENT, all, at, 701 + at % 13, &pieces);
                 assert_true(same(&whole, &pieces));
             }
+        }
+        free(bytes);
+    }
+}
+
+/* Parameter types stand behind the text of a Parse: as many as there are, the text's end is given.
+ */
+static void test_framer_cut_parse_tail_ends_with_the_text_whatever_is_behind_it(void **state)
+{
+    (void)state;
+    static const uint32_t text_ends[] = {2,
+                                         1000,
+                                         WIRE_KEEP_SQL - 1,
+                                         WIRE_KEEP_SQL,
+                                         WIRE_KEEP_SQL + 1,
+                                         WIRE_KEEP_SQL + 77,
+                                         WIRE_KEEP_SQL + WIRE_TAIL,
+                                         WIRE_KEEP_SQL + WIRE_TAIL + 1,
+                                         WIRE_KEEP_SQL + 3 * WIRE_TAIL};
+    const struct row *row = &rows[1];
+    assert_int_equal(row->type, 'P');
+    for (size_t k = 0; k < sizeof(text_ends) / sizeof(text_ends[0]); k++) {
+        uint32_t len = WIRE_KEEP_SQL + 8 * WIRE_TAIL;
+        uint8_t *bytes = make('P', len);
+        for (uint32_t at = text_ends[k]; at < len; at += 7) /* 0 0 0 25 and the like */
+            bytes[5 + at] = 0;
+        struct span all = span_of(bytes, (size_t)len + 5);
+        deliver_in(WIRE_FROM_CLIENT, all, all.len, 1, &whole);
+        expect(row, bytes, len, &whole);
+        if (text_ends[k] == WIRE_KEEP_SQL + WIRE_TAIL) {
+            deliver_in(WIRE_FROM_CLIENT, all, 1, 1, &pieces);
+            assert_true(same(&whole, &pieces));
+        }
+        for (size_t first = 5; first < all.len; first += 1009) {
+            deliver_in(WIRE_FROM_CLIENT, all, first, 1 + first % (3 * WIRE_TAIL), &pieces);
+            assert_true(same(&whole, &pieces));
         }
         free(bytes);
     }
@@ -346,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_framer_every_type_whole_or_in_pieces_gives_the_same),
         cmocka_unit_test(test_framer_split_in_two_at_every_byte_gives_the_same),
         cmocka_unit_test(test_framer_cut_sql_split_around_every_edge_gives_the_same_tail),
+        cmocka_unit_test(test_framer_cut_parse_tail_ends_with_the_text_whatever_is_behind_it),
         cmocka_unit_test(test_framer_hostile_length_of_every_type_is_refused),
         cmocka_unit_test(test_framer_unknown_type_is_refused),
         cmocka_unit_test(test_framer_gigabyte_of_copy_data_is_skipped_without_memory),

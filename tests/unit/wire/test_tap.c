@@ -72,6 +72,44 @@ static void test_copy_in_twice_in_one_query_is_paired(void **state)
     played_fini(&p);
 }
 
+/* Nothing is waited for: what is counted does not depend on which side was read first. */
+static void test_copy_data_sent_before_the_response_is_counted(void **state)
+{
+    (void)state;
+    struct script s;
+    struct played p;
+    start(&s);
+    client_query(&s, "COPY a FROM STDIN; COPY b FROM STDIN");
+    client_copy_data(&s, "1\n");
+    client_sync(&s); /* swallowed */
+    client_copy_data(&s, "2\n");
+    client_copy_done(&s);
+    client_copy_data(&s, "333\n");
+    client_copy_done(&s);
+    client_run(&s, "", "COPY c FROM STDIN");
+    client_sync(&s); /* swallowed */
+    client_copy_data(&s, "4\n");
+    client_copy_done(&s);
+    client_sync(&s);
+    for (int i = 0; i < 2; i++) {
+        server_copy_response(&s, 'G');
+        server_complete(&s, i == 0 ? "COPY 2" : "COPY 1");
+    }
+    server_ready(&s, 'I');
+    server_bare(&s, '1');
+    server_bare(&s, '2');
+    server_copy_response(&s, 'G');
+    server_complete(&s, "COPY 1");
+    server_ready(&s, 'I');
+    select_after(&s);
+    script_play(&s, &p);
+    assert_still_paired(&p, 4);
+    assert_int_equal(played_exchange(&p, 0)->bytes, 4);
+    assert_int_equal(played_exchange(&p, 1)->bytes, 4);
+    assert_int_equal(played_exchange(&p, 2)->bytes, 2);
+    played_fini(&p);
+}
+
 static void begin_extended_copy(struct script *s)
 {
     client_run(s, "", "COPY t FROM STDIN");
@@ -663,6 +701,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_copy_in_simple_counts_bytes_and_rows),
         T(test_copy_in_twice_in_one_query_is_paired),
+        T(test_copy_data_sent_before_the_response_is_counted),
         T(test_copy_in_extended_sync_before_the_response_is_swallowed),
         T(test_copy_in_extended_sent_at_once_swallows_up_to_copy_done),
         T(test_copy_fail_in_simple_ends_in_an_error),
