@@ -21,11 +21,11 @@
 #include <sys/types.h>
 
 struct leg {
-    evutil_socket_t fd;    /* -1: not open */
-    bool reading;          /* bytes are wanted: the read event is added */
-    bool eof;              /* the peer will send no more */
-    bool shut;             /* we will send no more */
-    bool broken;           /* TLS failed, or there was no memory for an event: it is as good as closed */
+    evutil_socket_t fd; /* -1: not open */
+    bool reading;       /* bytes are wanted: the read event is added */
+    bool eof;           /* the peer will send no more */
+    bool shut;          /* we will send no more */
+    bool broken; /* TLS failed, or there was no memory for an event: it is as good as closed */
     bool said_good_bye;    /* the peer's TLS ended with close_notify */
     bool read_wants_write; /* TLS has to send something before it can read on */
     SSL *ssl;              /* owned; NULL: in the clear */

@@ -107,7 +107,7 @@ static enum exit_code check_network(const struct cfg_options *options, struct pr
     }
 }
 
-static enum exit_code check_listeners(const struct preflight *p)
+enum exit_code preflight_listeners(const struct preflight *p)
 {
     char error[512];
     for (size_t i = 0; i < p->upstream.n_hosts; i++) {
@@ -139,7 +139,7 @@ static enum exit_code check_servers(const struct cfg_options *options, const str
 static enum exit_code check_resources(const struct cfg_options *options, const struct preflight *p)
 {
     char error[512];
-    enum exit_code r = check_listeners(p);
+    enum exit_code r = preflight_listeners(p);
     if (r != EXIT_OK)
         return r;
     if (files_prepare_folder(options->report_dir, error, sizeof(error)) != 0) {
@@ -158,7 +158,7 @@ static void first_line(const char *message, char *out, size_t size)
 }
 
 /* A login that is refused now would be refused each time: better told at once. */
-static enum exit_code check_explain(const struct cfg_options *options, struct preflight *p)
+enum exit_code preflight_explain(const struct cfg_options *options, struct preflight *p)
 {
     bool own = options->explain_dsn[0] != '\0';
     p->explain_dsn = own ? options->explain_dsn : p->upstream.dsn;
@@ -190,16 +190,20 @@ static enum exit_code check_explain(const struct cfg_options *options, struct pr
     return r;
 }
 
-enum exit_code preflight_run(const struct cfg_options *options, struct preflight *out)
+enum exit_code preflight_network(const struct cfg_options *options, struct preflight *out)
 {
     *out = (struct preflight){.explain = RECORD_EXPLAIN_OFF};
     enum exit_code r = check_addresses(options, out);
-    if (r == EXIT_OK)
-        r = check_network(options, out);
+    return r == EXIT_OK ? check_network(options, out) : r;
+}
+
+enum exit_code preflight_run(const struct cfg_options *options, struct preflight *out)
+{
+    enum exit_code r = preflight_network(options, out);
     if (r == EXIT_OK)
         r = check_resources(options, out);
     if (r == EXIT_OK)
-        r = check_explain(options, out);
+        r = preflight_explain(options, out);
     return r;
 }
 

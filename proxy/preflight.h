@@ -24,6 +24,12 @@ enum exit_code preflight_run(const struct cfg_options *options, struct preflight
 
 void preflight_fini(struct preflight *p);
 
+/* The steps of preflight_run, for who wants to go on after a failure: options, addresses and
+ * certificates; whether the listeners are free; the login for plans. */
+enum exit_code preflight_network(const struct cfg_options *options, struct preflight *out);
+enum exit_code preflight_listeners(const struct preflight *p);
+enum exit_code preflight_explain(const struct cfg_options *options, struct preflight *p);
+
 /* What the options say of the client leg's TLS. Borrows from them. */
 struct tls_files preflight_tls_files(const struct cfg_options *options);
 

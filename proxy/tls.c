@@ -351,6 +351,20 @@ bool tls_same_certificate(const SSL *client, const SSL *server)
     return ours != NULL && theirs != NULL && X509_cmp(ours, theirs) == 0;
 }
 
+bool tls_shows_certificate_of(const struct tls *t, const SSL *server)
+{
+    X509 *ours = t->accept != NULL ? SSL_CTX_get0_certificate(t->accept) : NULL;
+    X509 *theirs = SSL_get0_peer_certificate(server);
+    return ours != NULL && theirs != NULL && X509_cmp(ours, theirs) == 0;
+}
+
+bool tls_days_left(const struct tls *t, int *days)
+{
+    int seconds = 0;
+    X509 *ours = t->accept != NULL ? SSL_CTX_get0_certificate(t->accept) : NULL;
+    return ours != NULL && ASN1_TIME_diff(days, &seconds, NULL, X509_get0_notAfter(ours)) == 1;
+}
+
 bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT])
 {
     long verdict = SSL_get_verify_result(ssl);

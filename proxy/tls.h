@@ -48,6 +48,12 @@ bool tls_agreed_on_postgresql(const SSL *ssl);
  * to it (SCRAM-SHA-256-PLUS) passes through. */
 bool tls_same_certificate(const SSL *client, const SSL *server);
 
+/* Whether the server's certificate is the one that clients are shown. */
+bool tls_shows_certificate_of(const struct tls *t, const SSL *server);
+
+/* Days until the certificate that clients are shown ends; false without one. */
+bool tls_days_left(const struct tls *t, int *days);
+
 /* Why the handshake that has just failed on this thread did, for people. False when the peer just
  * closed, as a probe does. */
 bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT]);

@@ -179,7 +179,9 @@ int upstream_parse(const char *url, struct upstream *out, char *error, size_t er
         return fail(error, error_size,
                     "is not a postgresql:// URL, or a parameter of it is unknown");
     out->complete = value(options, "user") != NULL && value(options, "dbname") != NULL;
-    int r = read_hosts(options, out, error, error_size);
+    bool copied = copy(options, "user", &out->user) && copy(options, "dbname", &out->database);
+    int r = copied ? read_hosts(options, out, error, error_size)
+                   : fail(error, error_size, "out of memory");
     if (r == 0)
         r = read_tls(options, out, error, error_size);
     PQconninfoFree(options);
@@ -218,6 +220,8 @@ void upstream_fini(struct upstream *u)
     }
     wipe(u->dsn);
     wipe(u->key_password);
+    free(u->user);
+    free(u->database);
     free(u->root_cert);
     free(u->crl);
     free(u->crl_dir);

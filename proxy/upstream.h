@@ -35,7 +35,9 @@ struct upstream {
     bool direct;   /* sslnegotiation=direct: TLS without an SSLRequest before it */
     bool sni;      /* name the host in the TLS handshake */
     bool complete; /* it names a user and a database: one could log in with it */
-    char *dsn;     /* owned, secret: the URL as the linked libpq understands it */
+    char *user;    /* owned; NULL when the URL does not say */
+    char *database;
+    char *dsn; /* owned, secret: the URL as the linked libpq understands it */
     /* Owned; NULL when the URL does not say. */
     char *root_cert, *crl, *crl_dir, *cert, *key, *key_password, *min_protocol, *max_protocol;
 };

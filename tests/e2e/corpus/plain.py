@@ -242,7 +242,7 @@ def slow(kit: Any, n: int) -> None:
 @app("long-transaction", "long_transaction", also="slow_statement", times=2)
 def long_transaction(kit: Any, n: int) -> None:
     kit.begin()
-    kit.ask("UPDATE corpus.stock SET n = n + 0 WHERE id = $1 AND pg_sleep(1.2) IS NOT NULL", 11)
+    kit.ask("UPDATE corpus.stock SET n = n + 0 WHERE id = $1 AND (SELECT pg_sleep(1.2)) IS NOT NULL", 11)
     kit.commit()
 
 
