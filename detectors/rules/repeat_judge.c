@@ -3,7 +3,7 @@
 #include "detectors/ledger.h"
 #include "detectors/rules/repeats.h"
 
-enum { TREND_MIN_UNITS = 5 };
+enum { TREND_MIN_UNITS = 5, PAIRS_MIN_UNITS = 3 };
 
 static bool ends_in_id(struct span name)
 {
@@ -104,6 +104,8 @@ struct repeat_verdict repeat_judge(const struct det_settings *set, const struct 
     bool shown = agrees_by_name(e) || (in_order && !dense) || follows_rows(e);
     if (e->proven > 0 && shown)
         return (struct repeat_verdict){true, 0.98, BASIS_VALUE_LINEAGE};
+    if (e->pairs_proven >= PAIRS_MIN_UNITS && e->pairs_proven + e->proven == e->units)
+        return (struct repeat_verdict){true, 0.9, BASIS_VALUE_LINEAGE};
     bool sure_borders = e->endpoint->confidence > UNIT_BY_GAP || e->units > e->proven;
     bool many = histogram_percentile(&e->n_each, 0.95) >= (uint64_t)set->n_plus_one_min_count;
     if (!sure_borders || !many)

@@ -35,6 +35,14 @@ static bool is_proven(const struct lineage_child *c)
            c->parent_rows >= PROOF_MIN_ROWS && c->hit >= PROOF_HIT;
 }
 
+/* Two rows, and a repeat for each of them in their order. Two of anything prove little: only many
+ * such requests do, see repeat_judge. */
+static bool is_pair(const struct lineage_child *c)
+{
+    return c->has_lineage && c->n == 2 && c->distinct == 2 && c->parent_rows == 2 && !c->dense &&
+           c->hit >= 1 && c->cover >= 1 && c->order >= 1;
+}
+
 static bool is_repeated(const struct det_settings *set, const struct unit *u,
                         const struct lineage_child *c)
 {
@@ -90,6 +98,7 @@ static void count_repeat(struct repeat *e, const struct lineage_child *c)
     bool proven = is_proven(c);
     e->units++;
     e->proven += proven;
+    e->pairs_proven += is_pair(c);
     e->followed += proven && c->order >= PROOF_ORDER && c->cover >= PROOF_COVER;
     e->dense += proven && c->dense;
     e->matched_rows += c->parent != NULL && same_number(c->parent_rows, c->n);
@@ -113,7 +122,7 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
         struct lineage_child *c = &children[i];
         if (u->confidence == UNIT_BY_GAP && !c->rooted)
             continue;
-        bool enough = is_proven(c) || is_repeated(set, u, c);
+        bool enough = is_proven(c) || is_pair(c) || is_repeated(set, u, c);
         if (!enough && !c->has_lineage)
             continue;
         struct repeat *e = repeat_of(t, u, c);

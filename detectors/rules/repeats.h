@@ -28,10 +28,12 @@ struct repeat {
     bool has_lineage;
     unsigned column;
     uint32_t type_oid;
-    uint64_t units;        /* with this repeat and enough of it for a finding */
-    uint64_t proven;       /* of them: values have a lineage */
-    uint64_t followed;     /* of those: in the order of the rows, most of them */
-    uint64_t dense;        /* of those: small integers only */
+    uint64_t units;    /* with this repeat and enough of it for a finding */
+    uint64_t proven;   /* of them: values have a lineage */
+    uint64_t followed; /* of those: in the order of the rows, most of them */
+    uint64_t dense;    /* of those: small integers only */
+    uint64_t
+        pairs_proven; /* units of just two rows and two repeats, one for each, in their order */
     uint64_t matched_rows; /* units with as many repeats as parent rows */
     uint64_t pipelined;    /* units whose repeats travelled together */
     uint64_t matched;

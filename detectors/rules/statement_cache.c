@@ -15,6 +15,7 @@ enum {
     NATURAL = 6,       /* psycopg 3 prepares at the sixth time (prepare_threshold 5) */
     EXTRA_EXECUTED = 0,
     EXTRA_TRACED = 1,
+    EXTRA_UNBOUND = 2,
 };
 #define MIN_SHARE 0.8
 
@@ -69,6 +70,7 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
         if (again) {
             tally_add(t, 1, 0);
             t->extra[EXTRA_TRACED] += unit->trace != 0;
+            t->extra[EXTRA_UNBOUND] += x->n_values == 0;
         }
     }
 }
@@ -95,13 +97,15 @@ static const struct advice_texts texts = {
                "# statement_cache_size=0 is for pgbouncer before 1.21 only; the default is 100.\n",
 };
 
+/* Only what can be told from the traffic: a cache that is too small, or that a driver empties at
+ * each rollback as psycopg 3 does, looks the same as one that is off on purpose. */
 static const char *cause_of(const struct tally *t)
 {
     if (t->extra[EXTRA_TRACED] * 2 > t->count.count)
         return "Its comment carries a trace id, so each text is new to every cache.";
-    if (has_literals(t->statement))
-        return "Its text holds values, so each text is new to every cache.";
-    return "The driver's cache of prepared statements is off, or too small for what it is asked.";
+    if (t->extra[EXTRA_UNBOUND] * 2 > t->count.count && has_literals(t->statement))
+        return "Its text holds values instead of parameters, so each text is new to every cache.";
+    return NULL;
 }
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
@@ -110,7 +114,8 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     uint64_t n = t->count.count;
     double share = t->extra[EXTRA_EXECUTED] > 0 ? (double)n / (double)t->extra[EXTRA_EXECUTED] : 0;
     enum severity severity = tally_level((double)n, audit_settings(a)->statement_cache, &found);
-    struct finding *f = found && share >= MIN_SHARE
+    const char *cause = cause_of(t);
+    struct finding *f = found && share >= MIN_SHARE && cause != NULL
                             ? tally_finding(out, a, &det_statement_cache, t, "statement", NULL)
                             : NULL;
     if (f == NULL)
@@ -121,11 +126,11 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "A statement parsed again each time in %s", t->endpoint->name);
-    f->impact = det_text(out->arena,
-                         "`%s` was parsed and planned anew %llu times on connections that knew it "
-                         "already (%.0f %% of its executions). %s",
-                         advice_sql(out->arena, t->statement), (unsigned long long)n, 100 * share,
-                         cause_of(t));
+    f->impact =
+        det_text(out->arena,
+                 "`%s` was parsed and planned anew %llu times on connections that knew it "
+                 "already (%.0f %% of its executions). %s",
+                 advice_sql(out->arena, t->statement), (unsigned long long)n, 100 * share, cause);
     f->recommendation =
         det_text(out->arena, "Let the driver keep the statement of %s prepared", t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);

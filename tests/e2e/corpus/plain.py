@@ -279,7 +279,11 @@ def short_columns(kit: Any, n: int) -> None:
     kit.ask("SELECT id, title FROM corpus.articles WHERE section = $1 LIMIT 199", n % 3)
 
 
-@app("join-that-repeats", "join_blow_up", also="unbounded_result wide_columns missing_pagination")
+@app(
+    "join-that-repeats",
+    "join_blow_up",
+    also="unbounded_result wide_columns missing_pagination slow_statement",
+)
 def join_that_repeats(kit: Any, n: int) -> None:
     kit.ask(
         "SELECT a.body, r.id FROM corpus.articles a JOIN corpus.reviews r ON mod(r.id, 4) = a.section"

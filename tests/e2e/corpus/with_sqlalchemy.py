@@ -120,8 +120,8 @@ def deferred(session: Session, n: int) -> None:
 
 @app("get-by-key")
 def get_by_key(session: Session, n: int) -> None:
-    assert session.get(Author, (n + 1) * 1013)
-    assert session.get(Author, (n + 1) * 1013)  # from the identity map
+    author = session.get(Author, (n + 1) * 1013)
+    assert session.get(Author, (n + 1) * 1013) is author  # from the identity map
 
 
 @app("one-author-and-books")
