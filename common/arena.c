@@ -51,8 +51,10 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t need)
     if (size < need)
         size = need;
     struct arena_chunk *chunk = calloc(1, sizeof(*chunk) + size);
-    if (chunk == NULL)
+    if (chunk == NULL) {
+        a->no_memory++;
         return NULL;
+    }
     chunk->size = size;
     chunk->next = a->chunks;
     a->chunks = chunk;

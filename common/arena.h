@@ -16,7 +16,8 @@ struct arena {
     struct arena_chunk *chunks; /* newest first */
     size_t used;                /* bytes taken from the system */
     size_t max;
-    uint64_t refused; /* allocations that gave NULL */
+    uint64_t refused;   /* allocations that gave NULL */
+    uint64_t no_memory; /* those of them that found none; owners may count their own losses too */
 };
 
 /* An empty arena in the caller's storage; allocates nothing. */

@@ -20,6 +20,7 @@ void strbuf_reset(struct strbuf *b)
 {
     b->len = 0;
     b->failed = false;
+    b->no_memory = false;
     if (b->data != NULL)
         b->data[0] = '\0';
 }
@@ -40,6 +41,7 @@ static bool reserve(struct strbuf *b, size_t more)
     char *data = realloc(b->data, size);
     if (data == NULL) {
         b->failed = true;
+        b->no_memory = true;
         return false;
     }
     b->data = data;

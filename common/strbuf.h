@@ -18,6 +18,7 @@ struct strbuf {
     size_t size; /* bytes allocated */
     size_t max;  /* `len` never passes this */
     bool failed;
+    bool no_memory; /* it failed for that, not for its maximum */
 };
 
 /* Start an empty buffer in the caller's storage that may grow to `max` bytes. Allocates nothing. */

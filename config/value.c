@@ -221,6 +221,9 @@ static int parse_text(const struct attempt *a, struct cfg_value *value)
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)a->text[i] < 0x20 || a->text[i] == 0x7f)
             return refuse(a, CFG_E_TYPE, "has a control character in it");
+    /* One that strayed into the wrong option: whoever uses that would repeat its password. */
+    if (a->option->type != CFG_TYPE_URL && strstr(a->text, "://") != NULL)
+        return refuse(a, CFG_E_TYPE, "is a URL, which has no place here");
     value->text = a->option->type == CFG_TYPE_URL ? cfg_url_normalise(a->text) : strdup(a->text);
     if (value->text == NULL)
         return cfg_fail(a->err, CFG_E_NO_MEMORY, "%s: out of memory", a->where);

@@ -73,7 +73,8 @@ static void put_word(struct strbuf *b, struct span text)
 }
 
 /* "ix_orders_customer_email", within PostgreSQL's limit; a plain one for names that are none. */
-static struct name index_name(struct span table, const struct index_part *parts, unsigned n)
+static struct name index_name(struct arena *arena, struct span table,
+                              const struct index_part *parts, unsigned n)
 {
     struct strbuf b;
     struct name out = {.text = "ix_pgsleuth"};
@@ -86,6 +87,7 @@ static struct name index_name(struct span table, const struct index_part *parts,
     if (!b.failed && name_sql(span_head(strbuf_span(&b), NAME_MAX_BYTES), &checked) &&
         checked.text[0] != '"')
         out = checked;
+    arena->no_memory += b.no_memory;
     strbuf_fini(&b);
     return out;
 }
@@ -195,7 +197,7 @@ void advice_missing_index(struct arena *arena, struct finding *f, const struct a
             note);
         return;
     }
-    struct name name = index_name(index->table, parts, n);
+    struct name name = index_name(arena, index->table, parts, n);
     f->plan_ddl = index_ddl(arena, index, &name, parts, n);
     f->asyncpg = f->plan_ddl;
     if (is_plain(parts, n))

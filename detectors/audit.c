@@ -11,12 +11,16 @@
 static void close_unit(void *arg, struct unit *u);
 static void end_connection(void *arg, const struct session_summary *about);
 
-static void init_detectors(struct audit *a)
+static bool init_detectors(struct audit *a)
 {
     for (int i = 0; i < DETECTOR_COUNT; i++) {
-        if (det_detectors[i]->init != NULL)
-            a->states[i] = det_detectors[i]->init(&a->arena);
+        if (det_detectors[i]->init == NULL)
+            continue;
+        a->states[i] = det_detectors[i]->init(&a->arena);
+        if (a->states[i] == NULL)
+            return false; /* without it nothing would ever be found, and nobody told */
     }
+    return true;
 }
 
 struct audit *audit_new(const struct det_settings *settings)
@@ -31,8 +35,10 @@ struct audit *audit_new(const struct det_settings *settings)
     sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, end_connection, a);
     a->ledger = &a->ledger_storage;
     ledger_init(a->ledger, &a->arena);
-    init_detectors(a);
-    return a;
+    if (init_detectors(a))
+        return a;
+    audit_free(a);
+    return NULL;
 }
 
 void audit_free(struct audit *a)

@@ -312,7 +312,11 @@ struct result *result_new(const struct audit *audit)
     fill_improvement(r);
     checklist_judge(r, NULL, r->checklist);
     commands_fill(r);
-    return r;
+    if (r->arena.no_memory == 0)
+        return r;
+    /* Something is left out of it: no result is better than one that looks well. */
+    result_free(r);
+    return NULL;
 }
 
 void result_free(struct result *r)

@@ -522,11 +522,13 @@ void sessions_finish(struct sessions *s)
     while (s->oldest_trace != NULL)
         close_trace(s, s->oldest_trace);
     struct det_session **all = calloc(s->by_id.count + 1, sizeof(struct det_session *));
-    if (all == NULL)
-        return;
     size_t n = 0;
     size_t at = 0;
     struct det_session *x;
+    while (all == NULL && (x = map64_next(&s->by_id, &at, NULL)) != NULL)
+        close_session_unit(s, x, UNIT_BY_GAP); /* in no order, but all of them */
+    if (all == NULL)
+        return;
     while ((x = map64_next(&s->by_id, &at, NULL)) != NULL)
         all[n++] = x;
     qsort(all, n, sizeof(struct det_session *), by_id);

@@ -4,6 +4,7 @@
 
 const char *det_take(struct arena *arena, struct strbuf *b)
 {
+    arena->no_memory += b->no_memory;
     const char *out = b->failed ? NULL : arena_text(arena, strbuf_span(b));
     strbuf_fini(b);
     return out;

@@ -130,6 +130,8 @@ static void write_run_start(struct auditor *a)
     memcpy(tail, version, version_len);
     memcpy(tail + version_len, a->options.settings, sizeof(struct det_settings));
     take(a, &record.start.h);
+    if (a->options.capture != NULL)
+        capture_flush(a->options.capture); /* it says how to judge all that follows */
 }
 
 static uint64_t cpu_us(void)

@@ -239,6 +239,7 @@ static void put_totals(struct rpt_screen *s, const json_t *tree)
     rpt_screen_put(s, RPT_STYLE_BOLD, "Expected: ");
     rpt_screen_paragraph(s, rpt_text_at(tree, "estimated_improvement"),
                          (unsigned)strlen("Expected: "), 2);
+    s->out->failed |= b.failed;
     strbuf_fini(&b);
 }
 

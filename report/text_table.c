@@ -136,6 +136,7 @@ static void put_row(struct rpt_screen *s, const struct table *t, const json_t *r
     rpt_screen_to(s, s->column + GAP);
     rpt_screen_put(s, worst_style(issues), strbuf_text(&b));
     rpt_screen_end(s);
+    s->out->failed |= b.failed;
     strbuf_fini(&b);
 }
 

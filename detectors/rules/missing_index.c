@@ -103,6 +103,7 @@ static void describe(struct arena *arena, struct finding *f, const struct usage 
             ? det_text(arena, "Index %s (%.*s)", name, (int)s->index.columns.len,
                        (const char *)s->index.columns.data)
             : det_text(arena, "Write the filter on %s so that its index serves it", name);
+    arena->no_memory += table.no_memory;
     strbuf_fini(&table);
 }
 

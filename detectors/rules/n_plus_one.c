@@ -334,7 +334,7 @@ static void on_finish(void *state, const struct audit *audit, struct findings *o
     const struct repeats *s = state;
     struct candidate *c = calloc(s->by_key.count + 1, sizeof(*c));
     if (c == NULL) {
-        out->lost++;
+        out->arena->no_memory++;
         return;
     }
     size_t n = 0;

@@ -56,14 +56,22 @@ static void print_options(const struct command *command)
     strbuf_fini(&text);
 }
 
+const char *cli_shown(const char *word)
+{
+    return strstr(word, "://") != NULL ? "(a URL)" : word;
+}
+
 bool cli_options(const struct cli_input *in, const char *command, unsigned scope,
                  int max_positional, struct cfg_options *options, enum exit_code *code)
 {
     struct cfg_input input = {.argc = in->argc, .argv = in->argv, .envp = in->envp, .scope = scope};
     struct cfg_error error;
     *code = EXIT_USAGE;
-    if (cfg_load(&input, options, &error) != CFG_OK) {
+    int r = cfg_load(&input, options, &error);
+    if (r != CFG_OK) {
         log_error("%s", error.text);
+        if (r == CFG_E_NO_MEMORY)
+            *code = EXIT_INTERNAL;
         return false;
     }
     if (options->help_requested) {
@@ -71,7 +79,7 @@ bool cli_options(const struct cli_input *in, const char *command, unsigned scope
         *code = EXIT_OK;
     } else if (options->positional_count > (size_t)max_positional) {
         log_error("%s: unexpected argument \"%s\"; see pgsleuth %s --help", command,
-                  options->positional[max_positional], command);
+                  cli_shown(options->positional[max_positional]), command);
     } else {
         log_set_level((enum log_level)options->log_level);
         return true;
@@ -92,7 +100,7 @@ enum exit_code cli_main(int argc, char **argv, char **envp)
     const struct command *command = find(name);
     if (command == NULL) {
         if (argc > 1)
-            log_error("no command \"%s\"; see pgsleuth --help", name);
+            log_error("no command \"%s\"; see pgsleuth --help", cli_shown(name));
         else
             print_help();
         return EXIT_USAGE;

@@ -18,6 +18,9 @@ struct cli_input {
 #include "proxy/cli/commands.def"
 #undef COMMAND
 
+/* A word of the command line as a message may repeat it: a URL may have a password in it. */
+const char *cli_shown(const char *word);
+
 /* Find the subcommand and run it. */
 enum exit_code cli_main(int argc, char **argv, char **envp);
 

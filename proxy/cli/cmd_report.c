@@ -70,16 +70,23 @@ static enum exit_code report(const struct cfg_options *options)
         return EXIT_USAGE;
     }
     const char *path = options->positional[0];
+    if (path != cli_shown(path)) {
+        log_error("report: the capture is a file, not a URL");
+        return EXIT_USAGE;
+    }
     struct replay replay = {.options = options};
     char error[512];
     bool cut = false;
     enum exit_code code = EXIT_CAPTURE;
     if (capture_read(path, take, &replay, &cut, error, sizeof(error)) != 0)
         log_error("%s", error);
-    else if (replay.audit == NULL)
-        log_error("cannot read the capture %s: %s", path,
-                  replay.fault != NULL ? replay.fault : "it is empty");
-    else {
+    else if (replay.fault != NULL)
+        log_error("cannot read the capture %s: %s", path, replay.fault);
+    else if (replay.audit == NULL) {
+        /* The run was killed before its first record was written. */
+        log_error("the capture %s holds no whole record yet", path);
+        code = EXIT_NO_TRAFFIC;
+    } else {
         if (cut)
             log_warning("the capture %s ends in the middle of a record, which is left out", path);
         audit_finish(replay.audit);

@@ -10,7 +10,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 import yaml
 
@@ -21,6 +21,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 START_S = 30
 STOP_S = 60
 POLL_S = 0.02
+EVENTUALLY_S = 60
 # What the sanitizers of gcc and clang print, at the beginning of their reports.
 SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory)Sanitizer|runtime error:")
 SANITIZER_OPTIONS = {
@@ -232,6 +233,13 @@ class Proxy:
             self.process.kill()
             self.process.wait(STOP_S)
         RUNNING.discard(self)
+
+
+def eventually(what: str, condition: Callable[[], Any]) -> None:
+    until = time.monotonic() + EVENTUALLY_S
+    while not condition():
+        assert time.monotonic() < until, f"not within {EVENTUALLY_S} s: {what}"
+        time.sleep(POLL_S)
 
 
 class StartProxy(Protocol):
