@@ -64,6 +64,9 @@ static SSL_CTX *new_context(const SSL_METHOD *method)
     /* What was not taken is offered again from the spill, which is elsewhere in memory. */
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
+    /* A record without data, a KeyUpdate, must not keep SSL_read going for as long as a peer sends
+     * more of them. */
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(ctx, 1);
     return ctx;
 }
