@@ -137,7 +137,9 @@ static void on_control(evutil_socket_t fd, short what, void *context)
 
 static int open_door(struct worker *w, size_t route, size_t i, char *error, size_t error_size)
 {
-    int fd = listener_open(&w->options.listen[route], i, error, error_size);
+    const struct worker *first = w->options.first;
+    int shared = first != NULL ? (int)event_get_fd(&first->doors[w->n_doors].event) : -1;
+    int fd = listener_open(&w->options.listen[route], i, shared, error, error_size);
     if (fd < 0)
         return -1;
     struct door *door = &w->doors[w->n_doors++];

@@ -715,6 +715,11 @@ def test_each_listener_leads_to_its_own_server(
     done = run_command("run", f"--upstream=postgresql://{hosts}")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "2 hosts" in done.stderr
+    done = run_command(
+        "run", f"--listen=127.0.0.1:{ports[0]},localhost:{ports[0]}", f"--upstream=postgresql://{hosts}"
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "one address" in done.stderr
 
 
 def test_listener_on_every_address_refuses_itself_as_server() -> None:
