@@ -94,6 +94,7 @@ static void connect_failed(struct session *s, int error)
     event_del(&s->timer);
     if (s->state != SESSION_CONNECTING)
         session_set_state(s, SESSION_CONNECTING);
+    s->clear_upstream = false;
     while (++s->upstream < route_of(s)->addresses.count) {
         int r = try_connect(s);
         if (r == 0)

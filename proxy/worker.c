@@ -83,8 +83,8 @@ static void on_accept_again(evutil_socket_t fd, short what, void *context)
  * moment. */
 static void pause_accepting(struct worker *w, int error)
 {
-    log_warning("cannot accept a connection: %s; trying again in %d ms", strerrordesc_np(error),
-                ACCEPT_PAUSE_MS);
+    worker_complain(w, "cannot accept a connection: %s; trying again every %d ms",
+                    strerrordesc_np(error), ACCEPT_PAUSE_MS);
     set_accepting(w, false);
     struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000L};
     event_add(&w->accept_again, &tv);

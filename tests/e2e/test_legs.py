@@ -1,0 +1,93 @@
+"""What hostile, slow and dying peers do to the two legs of a session, and to those beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import wire
+from certs import Authority, Pair
+from libssl import Tls
+from proxy import StartProxy
+from server import OPEN_ROLE, Server
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    made = Authority()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def pair(authority: Authority) -> Pair:
+    return authority.sign("localhost")
+
+
+def test_flood_of_key_updates_leaves_the_worker_to_others(
+    server: Server, pair: Pair, pgsleuth: StartProxy
+) -> None:
+    """A record without data must not keep one read of OpenSSL's going for as long as more follow."""
+    proxy = pgsleuth(server.app, **pair.options())
+    other = wire.log_in(proxy.target)
+    peer = wire.connect(proxy.target)
+    peer.sendall(wire.SSL_REQUEST)
+    assert wire.read_exactly(peer, 1) == b"S"
+    with Tls(peer) as tls, other:
+        for _ in range(40_000):
+            tls.key_update()
+        tls.write(wire.startup(user=OPEN_ROLE, database="app"))
+        sender = threading.Thread(target=peer.sendall, args=(tls.take(),))
+        sender.start()
+        for _ in range(5):
+            assert other.ask("SELECT 1")[-1].body == b"I"
+        answered, _, _ = select.select([peer], [], [], 0)
+        assert not answered, "nobody else was served before the flood was over"
+        sender.join()
+        assert tls.read().startswith(b"R")
+
+
+def test_server_that_is_refused_tells_the_real_cause(
+    authority: Authority, pair: Pair, pgsleuth: StartProxy
+) -> None:
+    """A certificate that nobody asked to be verified is not why a handshake fails."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    context.load_verify_locations(authority.cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context.maximum_version = version
+
+        def serve(peer: socket.socket) -> None:
+            if peer.recv(8, socket.MSG_WAITALL):
+                peer.sendall(b"S")
+                with contextlib.suppress(ssl.SSLError), context.wrap_socket(peer, server_side=True) as inside:
+                    wire.read_to_end(inside)
+
+        with wire.fake_server(serve) as upstream:
+            proxy = pgsleuth(
+                upstream, upstream=f"postgresql://{upstream.host}:{upstream.port}?sslmode=require"
+            )
+            with wire.connect(proxy.target) as peer:
+                peer.sendall(wire.startup(user="someone"))
+                said = wire.read_to_end(peer)
+            log = proxy.stop().stderr
+            print(version, said, log)
+
+
+def test_session_that_is_refused_or_over_takes_no_place(server: Server, pgsleuth: StartProxy) -> None:
+    """However long its client leaves the end unread."""
+    proxy = pgsleuth(server.app, max_sessions=1)
+    with wire.log_in(proxy.target).socket as first, wire.connect(proxy.target) as refused:
+        refused.sendall(wire.startup(user=OPEN_ROLE, database="app"))
+        assert wire.read_message(refused).fields()["C"] == "53300"
+        first.sendall(wire.TERMINATE)
+        assert wire.read_to_end(first) == b""
+        with wire.log_in(proxy.target) as second:
+            assert second.ask("SELECT 1")[-1].body == b"I"
