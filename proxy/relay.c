@@ -170,19 +170,10 @@ void relay_server_readable(struct session *s)
     pump(s, &s->server, &s->client);
 }
 
-static void readable(struct session *s, struct leg *leg)
-{
-    if (from_client(s, leg))
-        relay_client_readable(s);
-    else
-        relay_server_readable(s);
-}
-
 static void writable(struct session *s, struct leg *leg, struct leg *source)
 {
     bool was_spilling = leg_is_spilling(leg);
-    bool read_again = false;
-    if (leg_flush(leg, &read_again) != LEG_OK) {
+    if (leg_flush(leg) != LEG_OK) {
         write_failed(s, leg);
         return;
     }
@@ -196,8 +187,6 @@ static void writable(struct session *s, struct leg *leg, struct leg *source)
             leg_read(source, true);
         }
     }
-    if (read_again && s->state != SESSION_CLOSED && leg->reading)
-        readable(s, leg);
 }
 
 void relay_check_stalled(struct session *s)

@@ -10,12 +10,11 @@ from typing import Any
 
 _ssl = ctypes.CDLL(ctypes.util.find_library("ssl"))
 _crypto = ctypes.CDLL(ctypes.util.find_library("crypto"))
-KEY_UPDATE_REQUESTED = 1
 SSL_CTRL_SET_MAX_SEND_FRAGMENT = 52
 SSL_FILETYPE_PEM = 1
 SSL_VERIFY_PEER = 1
-SSL_CTRL_MODE = 33
 CHUNK = 1 << 16
+HEADER = 5  # of a record: its type, two bytes of version, two of length
 
 
 def _declare(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
@@ -43,22 +42,39 @@ _read = _declare(_ssl, "SSL_read", _int, _pointer, _pointer, _int)
 _write = _declare(_ssl, "SSL_write", _int, _pointer, _bytes, _int)
 _key_update = _declare(_ssl, "SSL_key_update", _int, _pointer, _int)
 _new_ticket = _declare(_ssl, "SSL_new_session_ticket", _int, _pointer)
+_Verdict = ctypes.CFUNCTYPE(_int, _int, _pointer)
+_set_verify = _declare(_ssl, "SSL_CTX_set_verify", None, _pointer, _int, _Verdict)
 _mem = _declare(_crypto, "BIO_s_mem", _pointer)
 _bio_new = _declare(_crypto, "BIO_new", _pointer, _pointer)
 _bio_read = _declare(_crypto, "BIO_read", _int, _pointer, _pointer, _int)
 _bio_write = _declare(_crypto, "BIO_write", _int, _pointer, _bytes, _int)
 
 
+def records(data: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    while data:
+        end = HEADER + int.from_bytes(data[3:HEADER], "big")
+        found.append(data[:end])
+        data = data[end:]
+    return found
+
+
+@_Verdict
+def _anybody(_good: int, _context: int) -> int:
+    return 1
+
+
 class Tls:
     """One end of a TLS connection on a socket. What it has to send waits until take() or flush()."""
 
     def __init__(self, peer: socket.socket, *, cert: str = "", key: str = "", fragment: int = 0) -> None:
-        """With a certificate the server's end. `fragment` is the largest record it makes."""
+        """With a certificate the server's end, which wants one of the client. `fragment` is the largest record."""
         self.socket = peer
         self._context = _ctx_new(_server_method() if cert else _client_method())
         if cert:
             assert _use_chain(self._context, cert.encode()) == 1
             assert _use_key(self._context, key.encode(), SSL_FILETYPE_PEM) == 1
+            _set_verify(self._context, SSL_VERIFY_PEER, _anybody)
         if fragment:
             assert _ctx_ctrl(self._context, SSL_CTRL_SET_MAX_SEND_FRAGMENT, fragment, None) == 1
         self._ssl = _new(self._context)
@@ -94,7 +110,7 @@ class Tls:
         assert _handshake(self._ssl) == 1
 
     def new_ticket(self) -> None:
-        """A NewSessionTicket, written with the next record."""
+        """A NewSessionTicket; it holds the client's certificate."""
         assert _new_ticket(self._ssl) == 1
         assert _handshake(self._ssl) == 1
 

@@ -13,7 +13,7 @@ import pytest
 
 import wire
 from certs import Authority, Pair
-from libssl import Tls
+from libssl import Tls, records
 from proxy import StartProxy
 from server import OPEN_ROLE, Server
 
@@ -91,3 +91,40 @@ def test_session_that_is_refused_or_over_takes_no_place(server: Server, pgsleuth
         assert wire.read_to_end(first) == b""
         with wire.log_in(proxy.target) as second:
             assert second.ask("SELECT 1")[-1].body == b"I"
+
+
+def test_message_of_tls_that_is_half_there_keeps_writing_waiting(pair: Pair, pgsleuth: StartProxy) -> None:
+    """OpenSSL writes nothing between the records of a NewSessionTicket that it reads."""
+    asked: list[bytes] = []
+    question = wire.query("SELECT 1")
+
+    def serve(peer: socket.socket) -> None:
+        if not peer.recv(8, socket.MSG_WAITALL):
+            return
+        peer.sendall(b"S")
+        with Tls(peer, cert=pair.cert, key=pair.key, fragment=512) as tls:
+            assert tls.read() == wire.startup(user="someone")
+            tls.write(wire.message("R", bytes(4)) + wire.message("Z", b"I"))
+            tls.new_ticket()
+            *first, last = records(tls.take())
+            assert len(first) > 1, "the ticket is one record"
+            peer.sendall(b"".join(first))
+            peer.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                asked.append(tls.read())
+            peer.settimeout(30)
+            peer.sendall(last)
+            asked.append(tls.read())
+            tls.write(wire.message("Z", b"I"))
+            tls.flush()
+
+    with wire.fake_server(serve) as upstream:
+        query = f"sslmode=require&sslcert={pair.cert}&sslkey={pair.key}"
+        proxy = pgsleuth(upstream, upstream=f"postgresql://{upstream.host}:{upstream.port}?{query}")
+        with wire.connect(proxy.target) as peer:
+            peer.sendall(wire.startup(user="someone"))
+            wire.read_until(peer, "Z")
+            peer.sendall(question)
+            assert wire.read_message(peer).type == "Z"
+        proxy.stop()
+    assert asked == [question]
