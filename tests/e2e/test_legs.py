@@ -53,32 +53,38 @@ def test_flood_of_key_updates_leaves_the_worker_to_others(
         assert tls.read().startswith(b"R")
 
 
-def test_server_that_is_refused_tells_the_real_cause(
-    authority: Authority, pair: Pair, pgsleuth: StartProxy
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("strip", [True, False])
+def test_server_that_wants_a_certificate_is_given_as_the_cause(
+    authority: Authority, pair: Pair, pgsleuth: StartProxy, version: ssl.TLSVersion, strip: bool
 ) -> None:
-    """A certificate that nobody asked to be verified is not why a handshake fails."""
+    """TLS 1.3 tells after the handshake; and what is wrong with a certificate that nobody asked to be verified
+    is not why it failed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
     context.load_verify_locations(authority.cert)
     context.verify_mode = ssl.CERT_REQUIRED
-    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        context.maximum_version = version
+    context.maximum_version = version
 
-        def serve(peer: socket.socket) -> None:
-            if peer.recv(8, socket.MSG_WAITALL):
-                peer.sendall(b"S")
-                with contextlib.suppress(ssl.SSLError), context.wrap_socket(peer, server_side=True) as inside:
-                    wire.read_to_end(inside)
+    def serve(peer: socket.socket) -> None:
+        if peer.recv(8, socket.MSG_WAITALL):
+            peer.sendall(b"S")
+            with contextlib.suppress(ssl.SSLError), context.wrap_socket(peer, server_side=True) as inside:
+                wire.read_to_end(inside)
 
-        with wire.fake_server(serve) as upstream:
-            proxy = pgsleuth(
-                upstream, upstream=f"postgresql://{upstream.host}:{upstream.port}?sslmode=require"
-            )
+    with wire.fake_server(serve) as upstream:
+        proxy = pgsleuth(
+            upstream,
+            upstream=f"postgresql://{upstream.host}:{upstream.port}?sslmode=require",
+            tls_strip_channel_binding=str(strip).lower(),
+        )
+        for _ in range(10):
             with wire.connect(proxy.target) as peer:
                 peer.sendall(wire.startup(user="someone"))
-                said = wire.read_to_end(peer)
-            log = proxy.stop().stderr
-            print(version, said, log)
+                (fatal,) = wire.split(wire.read_to_end(peer))
+            assert (fatal.type, fatal.fields()["C"]) == ("E", "08001")
+            assert "alert" in fatal.fields()["M"]
+        assert "alert" in proxy.stop().stderr
 
 
 def test_session_that_is_refused_or_over_takes_no_place(server: Server, pgsleuth: StartProxy) -> None:
