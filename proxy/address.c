@@ -148,6 +148,28 @@ bool address_is_unix(const struct address *a)
     return a->storage.ss_family == AF_UNIX;
 }
 
+/* Where a connection to this address goes: "any" is this host, and an IPv4 address written as IPv6
+ * is that IPv4 address. */
+static struct address destination(const struct address *a)
+{
+    struct address out = *a;
+    if (a->storage.ss_family == AF_INET6) {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&out.storage;
+        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+            struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = six->sin6_port};
+            memcpy(&four.sin_addr, &six->sin6_addr.s6_addr[12], sizeof(four.sin_addr));
+            out = (struct address){.len = sizeof(four)};
+            memcpy(&out.storage, &four, sizeof(four));
+        } else if (IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr)) {
+            six->sin6_addr = in6addr_loopback;
+        }
+    }
+    struct sockaddr_in *four = (struct sockaddr_in *)&out.storage;
+    if (out.storage.ss_family == AF_INET && four->sin_addr.s_addr == htonl(INADDR_ANY))
+        four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return out;
+}
+
 static bool same_port(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
     if (a->ss_family == AF_INET)
@@ -187,6 +209,8 @@ static bool same_or_any_host(const struct address *listener, const struct addres
 
 static bool meets(const struct address *listener, const struct address *upstream)
 {
+    struct address to = destination(upstream);
+    upstream = &to;
     if (listener->storage.ss_family != upstream->storage.ss_family)
         return false;
     if (address_is_unix(listener))

@@ -153,6 +153,7 @@ static enum exit_code start_workers(struct app *app)
             return EXIT_LISTEN;
         }
         app->workers[app->n_workers++] = w;
+        options.first = app->workers[0];
         auditor_add_ring(app->auditor, w->ring);
     }
     for (size_t i = 0; i < app->n_workers; i++) {

@@ -10,11 +10,6 @@ static const struct tls *tls_of(const struct session *s)
     return network_tls(s->worker->network);
 }
 
-static void lost(struct session *s)
-{
-    session_close(s, s->client.eof ? CLOSE_CLIENT_LEFT : CLOSE_CLIENT_LOST);
-}
-
 /* A byte that waits in the kernel, unread: 0 to 255; LEG_AGAIN; LEG_LOST. */
 static int peek(struct session *s)
 {
@@ -22,7 +17,6 @@ static int peek(struct session *s)
     ssize_t n = recv(s->client.fd, &byte, 1, MSG_PEEK);
     if (n == 1)
         return byte;
-    s->client.eof = n == 0;
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? LEG_AGAIN
                                                                                 : LEG_LOST;
 }
@@ -149,7 +143,7 @@ static bool first_byte(struct session *s)
     if (byte == LEG_AGAIN)
         return false;
     if (byte == LEG_LOST) {
-        lost(s);
+        session_close(s, CLOSE_CLIENT_LEFT);
         return false;
     }
     if (byte != WIRE_TLS_HANDSHAKE)
@@ -177,7 +171,7 @@ static bool read_packet(struct session *s)
     }
     int r = packet_fill(&s->packet, &s->client);
     if (r == LEG_LOST)
-        lost(s);
+        session_close(s, CLOSE_CLIENT_LEFT);
     return r == LEG_OK;
 }
 

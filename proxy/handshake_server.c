@@ -49,6 +49,25 @@ static void refuse_for_tls(struct session *s, const char *what)
                                         "in the upstream's URL."});
 }
 
+bool handshake_server_refused(struct session *s)
+{
+    char why[TLS_ERROR_TEXT];
+    if (s->server.ssl == NULL || s->server.bytes_in > 0 || !tls_failure(s->server.ssl, why))
+        return false;
+    refuse_for_tls(s, why);
+    return true;
+}
+
+/* The client's packet could not be sent. Why may wait to be read. */
+static void refuse_for_loss(struct session *s)
+{
+    uint8_t byte;
+    if (s->server.ssl != NULL && leg_recv(&s->server, &byte, 1) == LEG_LOST &&
+        handshake_server_refused(s))
+        return;
+    refuse_for_upstream(s, ECONNRESET);
+}
+
 /* --- addresses --- */
 
 /* Only a session, not a courier: CancelRequest must pass when the limit is reached. */
@@ -97,6 +116,7 @@ static void connect_failed(struct session *s, int error)
     event_del(&s->timer);
     if (s->state != SESSION_CONNECTING)
         session_set_state(s, SESSION_CONNECTING);
+    s->clear_upstream = false;
     while (++s->upstream < route_of(s)->addresses.count) {
         int r = try_connect(s);
         if (r == 0)
@@ -152,7 +172,7 @@ static void begin_session(struct session *s)
     s->server.sent = s->from_client;
     s->client.sent = s->from_server;
     if (leg_send(&s->server, packet) != LEG_OK) {
-        refuse_for_upstream(s, ECONNRESET);
+        refuse_for_loss(s);
         return;
     }
     ledger_add(&s->from_client, packet);

@@ -126,6 +126,11 @@ static ssize_t recv_tls(struct leg *leg, void *buffer, size_t size)
     size_t n = 0;
     ERR_clear_error();
     int r = SSL_read_ex(leg->ssl, buffer, size, &n);
+    if (leg->write_wants_read) {
+        leg->write_wants_read = false;
+        if (leg_is_spilling(leg))
+            event_add(&leg->write_event, NULL);
+    }
     if (r == 1)
         return (ssize_t)n;
     switch (SSL_get_error(leg->ssl, r)) {
@@ -183,10 +188,16 @@ static ssize_t write_once(struct leg *leg, const uint8_t *data, size_t len)
     int r = SSL_write_ex(leg->ssl, data, len, &n);
     if (r == 1)
         return (ssize_t)n;
-    if (SSL_get_error(leg->ssl, r) == SSL_ERROR_WANT_WRITE)
+    switch (SSL_get_error(leg->ssl, r)) {
+    case SSL_ERROR_WANT_WRITE:
         return 0;
-    leg->broken = true;
-    return -1;
+    case SSL_ERROR_WANT_READ:
+        leg->write_wants_read = true;
+        return 0;
+    default:
+        leg->broken = true;
+        return -1;
+    }
 }
 
 /* Bytes that were taken, or -1 when the connection is gone. */
@@ -210,7 +221,8 @@ static ssize_t try_send(struct leg *leg, const uint8_t *data, size_t len)
 static int spill(struct leg *leg, struct span rest)
 {
     leg->spill = malloc(rest.len);
-    if (leg->spill == NULL || event_add(&leg->write_event, NULL) != 0) {
+    if (leg->spill == NULL ||
+        (!leg->write_wants_read && event_add(&leg->write_event, NULL) != 0)) {
         free(leg->spill);
         leg->spill = NULL;
         ledger_add(&leg->sent, rest);
@@ -236,14 +248,20 @@ int leg_send(struct leg *leg, struct span bytes)
     return rest.len == 0 ? LEG_OK : spill(leg, rest);
 }
 
-int leg_flush(struct leg *leg, bool *read_again)
+static void read_again(struct leg *leg)
 {
-    *read_again = leg->read_wants_write;
-    if (leg->read_wants_write) {
-        leg->read_wants_write = false;
-        if (leg->reading)
-            listen_or_break(leg, &leg->read_event);
-    }
+    if (!leg->read_wants_write)
+        return;
+    leg->read_wants_write = false;
+    if (!leg->reading)
+        return;
+    listen_or_break(leg, &leg->read_event);
+    event_active(&leg->read_event, EV_READ, 0);
+}
+
+int leg_flush(struct leg *leg)
+{
+    read_again(leg);
     if (leg->spill != NULL) {
         ssize_t sent = try_send(leg, leg->spill + leg->spill_at, leg->spill_len);
         if (sent < 0) {
@@ -252,6 +270,8 @@ int leg_flush(struct leg *leg, bool *read_again)
         }
         leg->spill_at += (size_t)sent;
         leg->spill_len -= (size_t)sent;
+        if (leg->write_wants_read)
+            event_del(&leg->write_event);
         if (leg->spill_len > 0)
             return LEG_OK;
         drop_spill(leg);
@@ -274,5 +294,6 @@ void leg_stop_sending(struct leg *leg)
 {
     drop_spill(leg);
     event_del(&leg->write_event);
+    read_again(leg);
     leg->shut = true;
 }

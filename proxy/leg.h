@@ -28,6 +28,7 @@ struct leg {
     bool broken; /* TLS failed, or there was no memory for an event: it is as good as closed */
     bool said_good_bye;    /* the peer's TLS ended with close_notify */
     bool read_wants_write; /* TLS has to send something before it can read on */
+    bool write_wants_read; /* and the other way round: half a message of TLS's own was read */
     SSL *ssl;              /* owned; NULL: in the clear */
     struct event read_event;
     struct event write_event;
@@ -77,8 +78,8 @@ void leg_kick(struct leg *leg);
 int leg_send(struct leg *leg, struct span bytes);
 
 /* The socket is writable: send from the spill. When it is empty it is freed and the write event
- * removed. True in *read_again when reading waited for this. */
-int leg_flush(struct leg *leg, bool *read_again);
+ * removed. Where reading waited for this the readable callback comes again. */
+int leg_flush(struct leg *leg);
 
 static inline bool leg_is_spilling(const struct leg *leg)
 {

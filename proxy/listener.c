@@ -1,10 +1,12 @@
 #include "proxy/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -50,10 +52,14 @@ static int open_socket(const struct address *a, bool share)
     return -1;
 }
 
-/* A socket file left behind by a process that is gone refuses connections. */
+/* A socket file left behind by a process that is gone refuses connections; so does any other file,
+ * which is not ours to remove. */
 static void remove_stale(const struct address *a)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat st;
+    if (lstat(unix_path(a), &st) != 0 || !S_ISSOCK(st.st_mode))
+        return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)&a->storage, a->len) != 0 && errno == ECONNREFUSED)
@@ -77,9 +83,11 @@ int listener_probe(const struct addresses *addresses, char *error, size_t error_
     return 0;
 }
 
-int listener_open(const struct addresses *addresses, size_t i, char *error, size_t error_size)
+int listener_open(const struct addresses *addresses, size_t i, int shared, char *error,
+                  size_t error_size)
 {
-    int fd = open_socket(&addresses->items[i], true);
+    const struct address *a = &addresses->items[i];
+    int fd = shared >= 0 && is_unix(a) ? fcntl(shared, F_DUPFD_CLOEXEC, 0) : open_socket(a, true);
     return fd >= 0 ? fd : say(addresses, errno, error, error_size);
 }
 

@@ -57,6 +57,22 @@ struct tls_files preflight_tls_files(const struct cfg_options *options)
     };
 }
 
+/* The kernel would hand out connections to either, and so to either server. */
+static bool listeners_differ(const struct addresses *listen, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            if (i != j && address_is_loop(&listen[i], &listen[j])) {
+                log_error("listen: %s and %s are one address; each host of the upstream needs one "
+                          "of its own",
+                          listen[i].text, listen[j].text);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static enum exit_code check_addresses(const struct cfg_options *options, struct preflight *out)
 {
     char error[400];
@@ -81,7 +97,7 @@ static enum exit_code check_addresses(const struct cfg_options *options, struct 
                   out->upstream.n_hosts, n);
         return EXIT_USAGE;
     }
-    return EXIT_OK;
+    return listeners_differ(out->listen, n) ? EXIT_OK : EXIT_USAGE;
 }
 
 static enum exit_code check_network(const struct cfg_options *options, struct preflight *p)

@@ -1,6 +1,6 @@
 #include "proxy/relay.h"
 
-#include "common/clock.h"
+#include "proxy/handshake.h"
 #include "proxy/worker.h"
 
 #include <poll.h>
@@ -58,7 +58,8 @@ static void read_failed(struct session *s, const struct leg *leg)
         session_close(s, CLOSE_CLIENT_LOST);
         return;
     }
-    server_ended(s, CLOSE_SERVER_LOST);
+    if (!handshake_server_refused(s))
+        server_ended(s, CLOSE_SERVER_LOST);
 }
 
 /* The connection broke while it was written to. What the server said before it went, a FATAL error
@@ -170,19 +171,10 @@ void relay_server_readable(struct session *s)
     pump(s, &s->server, &s->client);
 }
 
-static void readable(struct session *s, struct leg *leg)
-{
-    if (from_client(s, leg))
-        relay_client_readable(s);
-    else
-        relay_server_readable(s);
-}
-
 static void writable(struct session *s, struct leg *leg, struct leg *source)
 {
     bool was_spilling = leg_is_spilling(leg);
-    bool read_again = false;
-    if (leg_flush(leg, &read_again) != LEG_OK) {
+    if (leg_flush(leg) != LEG_OK) {
         write_failed(s, leg);
         return;
     }
@@ -196,8 +188,6 @@ static void writable(struct session *s, struct leg *leg, struct leg *source)
             leg_read(source, true);
         }
     }
-    if (read_again && s->state != SESSION_CLOSED && leg->reading)
-        readable(s, leg);
 }
 
 void relay_check_stalled(struct session *s)

@@ -227,6 +227,14 @@ static void settle_ledger(struct session *s)
 }
 #endif
 
+/* A session without its server takes no place, however long its client reads on. */
+static void give_place_back(struct session *s)
+{
+    if (s->counted)
+        atomic_fetch_sub(&s->worker->options.shared->sessions, 1);
+    s->counted = false;
+}
+
 static void end_tap(struct session *s)
 {
     struct wire_session_end end = {.now_us = worker_now(s->worker),
@@ -249,8 +257,7 @@ void session_close(struct session *s, enum close_reason reason)
     event_del(&s->timer);
     settle_ledger(s);
     end_tap(s);
-    if (s->counted)
-        atomic_fetch_sub(&s->worker->options.shared->sessions, 1);
+    give_place_back(s);
     leave_list(s);
     s->next = s->worker->reap;
     s->worker->reap = s;
@@ -281,6 +288,7 @@ void session_linger(struct session *s, enum close_reason reason)
         s->reason = reason;
     session_set_state(s, SESSION_LINGERING);
     leg_close(&s->server);
+    give_place_back(s);
     leg_read(&s->client, !s->client.eof);
     session_keep_lingering(s);
 }
@@ -305,10 +313,8 @@ int packet_fill(struct packet *packet, struct leg *leg)
         ssize_t n = leg_recv(leg, packet->data + packet->have, packet->need - packet->have);
         if (n == LEG_AGAIN)
             return LEG_AGAIN;
-        if (n <= 0) {
-            leg->eof = n == 0;
+        if (n <= 0)
             return LEG_LOST;
-        }
         packet->have += (size_t)n;
         leg->bytes_in += (uint64_t)n;
     }

@@ -66,7 +66,7 @@ struct session {
     bool asked_tls;   /* the client's SSLRequest was answered */
     bool asked_gss;   /* the client's GSSENCRequest was answered */
     bool direct_tls;  /* the client began with TLS at once */
-    bool clear_upstream; /* TLS was optional and failed: go on without */
+    bool clear_upstream; /* TLS was optional and failed: go on without, at this address */
     bool watch_client;   /* AUTHENTICATING: the client's next message tells its channel binding */
     bool cut_short;      /* the server's TLS ended without a word: so does the client's */
     bool answered;       /* we spoke for the server: the byte ledger does not balance */
@@ -118,7 +118,7 @@ void session_keep_lingering(struct session *s);
 void session_set_timer(struct session *s, int64_t ms);
 
 /* Read on until packet->need bytes are there: LEG_OK, LEG_AGAIN, or LEG_LOST at an error or the end
- * of the stream. Never reads past them. */
+ * of the stream, which the next read finds again. Never reads past them. */
 int packet_fill(struct packet *packet, struct leg *leg);
 
 /* Room for `need` bytes, keeping what is there. False without memory. */

@@ -64,6 +64,9 @@ static SSL_CTX *new_context(const SSL_METHOD *method)
     /* What was not taken is offered again from the spill, which is elsewhere in memory. */
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
+    /* A record without data, a KeyUpdate, must not keep SSL_read going for as long as a peer sends
+     * more of them. */
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(ctx, 1);
     return ctx;
 }
@@ -166,16 +169,21 @@ static const char *home_file(const char *name, char *path, size_t size)
     if (home == NULL)
         return NULL;
     int len = snprintf(path, size, "%s/.postgresql/%s", home, name);
-    return len > 0 && (size_t)len < size && access(path, R_OK) == 0 ? path : NULL;
+    /* One that is there but cannot be read is an error, not a file less. */
+    return len > 0 && (size_t)len < size && access(path, F_OK) == 0 ? path : NULL;
 }
 
 static bool load_revoked(SSL_CTX *ctx, const struct upstream *u, const struct complaint *c)
 {
-    if (u->crl == NULL && u->crl_dir == NULL)
+    char home[1024];
+    const char *file = u->crl;
+    if (file == NULL && u->crl_dir == NULL)
+        file = home_file("root.crl", home, sizeof(home));
+    if (file == NULL && u->crl_dir == NULL)
         return true;
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-    if (X509_STORE_load_locations(store, u->crl, u->crl_dir) != 1)
-        return bad_file(c, "revocation list", u->crl != NULL ? u->crl : u->crl_dir);
+    if (X509_STORE_load_locations(store, file, u->crl_dir) != 1)
+        return bad_file(c, "revocation list", file != NULL ? file : u->crl_dir);
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return true;
 }
@@ -192,8 +200,6 @@ static bool init_verification(struct tls *t, const struct upstream *u, const str
         return bad_value(c, "sslmode=verify-ca and verify-full need sslrootcert in the URL, or "
                             "~/.postgresql/root.crt");
     if (strcmp(root, "system") == 0) {
-        if (t->sslmode != SSLMODE_VERIFY_FULL)
-            return bad_value(c, "sslrootcert=system needs sslmode=verify-full");
         if (SSL_CTX_set_default_verify_paths(t->connect) != 1)
             return bad_file(c, "certificates of the", root);
     } else if (SSL_CTX_load_verify_file(t->connect, root) != 1) {
@@ -246,6 +252,8 @@ static bool init_versions(SSL_CTX *ctx, const struct upstream *u, const struct c
     if (min == 0 || max == 0)
         return bad_value(c, "ssl_min_protocol_version and ssl_max_protocol_version are TLSv1.2 or "
                             "TLSv1.3");
+    if (min > max)
+        return bad_value(c, "ssl_min_protocol_version is above ssl_max_protocol_version");
     SSL_CTX_set_min_proto_version(ctx, min);
     SSL_CTX_set_max_proto_version(ctx, max);
     return true;
@@ -367,7 +375,9 @@ bool tls_days_left(const struct tls *t, int *days)
 
 bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT])
 {
-    long verdict = SSL_get_verify_result(ssl);
+    /* What nobody asked to be verified has a verdict, too, but it is not why. */
+    bool verified = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
+    long verdict = verified ? SSL_get_verify_result(ssl) : X509_V_OK;
     bool closed = verdict == X509_V_OK && ERR_peek_last_error() == 0;
     snprintf(text, TLS_ERROR_TEXT, "%s",
              verdict != X509_V_OK ? X509_verify_cert_error_string(verdict)

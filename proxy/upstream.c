@@ -66,12 +66,16 @@ static int read_sslmode(const PQconninfoOption *options, struct upstream *u, cha
         {"verify-ca", SSLMODE_VERIFY_CA}, {"verify-full", SSLMODE_VERIFY_FULL},
     };
     const char *text = value(options, "sslmode");
+    const char *root = value(options, "sslrootcert");
+    bool system = root != NULL && strcmp(root, "system") == 0;
     if (text == NULL)
-        text = "prefer";
+        text = system ? "verify-full" : "prefer";
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(text, modes[i].text) != 0)
             continue;
         u->sslmode = modes[i].mode;
+        if (system && u->sslmode != SSLMODE_VERIFY_FULL)
+            return fail(error, error_size, "sslrootcert=system needs sslmode=verify-full");
         if (u->direct && u->sslmode < SSLMODE_REQUIRE)
             return fail(error, error_size,
                         "sslnegotiation=direct needs sslmode=require or stronger");

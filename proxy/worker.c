@@ -77,8 +77,8 @@ static bool set_accepting(struct worker *w, bool on)
  * moment. */
 static void pause_accepting(struct worker *w, int error)
 {
-    log_warning("cannot accept a connection: %s; trying again in %d ms", strerrordesc_np(error),
-                ACCEPT_PAUSE_MS);
+    worker_complain(w, "cannot accept a connection: %s; trying again every %d ms",
+                    strerrordesc_np(error), ACCEPT_PAUSE_MS);
     (void)set_accepting(w, false);
     struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000L};
     event_add(&w->accept_again, &tv);
@@ -140,7 +140,9 @@ static void on_control(evutil_socket_t fd, short what, void *context)
 
 static int open_door(struct worker *w, size_t route, size_t i, char *error, size_t error_size)
 {
-    int fd = listener_open(&w->options.listen[route], i, error, error_size);
+    const struct worker *first = w->options.first;
+    int shared = first != NULL ? (int)event_get_fd(&first->doors[w->n_doors].event) : -1;
+    int fd = listener_open(&w->options.listen[route], i, shared, error, error_size);
     if (fd < 0)
         return -1;
     struct door *door = &w->doors[w->n_doors++];

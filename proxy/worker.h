@@ -26,7 +26,10 @@ struct worker_shared {
     atomic_ulong ledger_bytes;
 };
 
+struct worker;
+
 struct worker_options {
+    const struct worker *first; /* whose Unix sockets the others share; NULL in itself */
     const struct addresses *listen; /* as many as the network has routes; borrowed */
     size_t n_listen;
     struct network *network; /* the first one; a reference is taken */

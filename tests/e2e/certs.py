@@ -64,5 +64,20 @@ class Authority:
         Path(pair.key).chmod(0o600)
         return pair
 
+    def revoke(self, pair: Pair) -> str:
+        """A revocation list with this certificate on it."""
+        config, revoked = self.folder / "revoke.cnf", str(self.folder / "revoked.crl")
+        (self.folder / "index").touch()
+        (self.folder / "number").write_text("01\n", encoding="ascii")
+        config.write_text(
+            f"[ca]\ndefault_ca=c\n[c]\ndatabase={self.folder}/index\ncrlnumber={self.folder}/number\n"
+            "default_md=sha256\ndefault_crl_days=30\n",
+            encoding="ascii",
+        )
+        signer = ("ca", "-config", str(config), "-cert", self.cert, "-keyfile", self._key)
+        openssl(*signer, "-revoke", pair.cert)
+        openssl(*signer, "-gencrl", "-out", revoked)
+        return revoked
+
     def close(self) -> None:
         self._temporary.cleanup()

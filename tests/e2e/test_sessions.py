@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Callable
 
 import asyncpg
@@ -18,7 +19,7 @@ import psycopg
 import pytest
 
 import wire
-from proxy import Proxy, StartProxy
+from proxy import Proxy, StartProxy, run_command
 from server import OPEN_ROLE, Server, Target, find_program
 
 MIB = 1 << 20
@@ -474,13 +475,24 @@ def test_fifty_clients_at_once_over_two_workers(relay: Proxy) -> None:
 # --- other places to listen at ---
 
 
-def test_unix_sockets_serve_on_both_sides(server: Server, pgsleuth: StartProxy) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_unix_sockets_serve_on_both_sides(server: Server, pgsleuth: StartProxy, workers: int) -> None:
     folder = server.folder / "listen"
     folder.mkdir(exist_ok=True)
     upstream = f"postgresql:///app?host={server.socket_folder}&port={server.app.port}"
-    proxy = pgsleuth(server.app, listen=f"{folder}/.s.PGSQL.6432", upstream=upstream)
+    proxy = pgsleuth(server.app, listen=f"{folder}/.s.PGSQL.6432", upstream=upstream, workers=workers)
     mine = {**server.app.libpq(), "host": str(folder), "port": 6432}
-    with psycopg.connect(**mine) as connection:
-        assert connection.execute("SELECT inet_server_addr()").fetchone() == (None,)
+    for _ in range(10):
+        with psycopg.connect(**mine) as connection:
+            assert connection.execute("SELECT inet_server_addr()").fetchone() == (None,)
     proxy.stop()
     assert list(folder.iterdir()) == []
+
+
+def test_file_that_stands_where_to_listen_is_left_alone(server: Server, tmp_path: Path) -> None:
+    """It refuses connections as a socket does that was left behind."""
+    precious = tmp_path / "notes"
+    precious.write_text("precious", encoding="ascii")
+    done = run_command("run", f"--listen={precious}", f"--upstream={server.app.url()}")
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert precious.read_text(encoding="ascii") == "precious"

@@ -454,6 +454,33 @@ def test_server_is_verified_as_the_url_asks(
         assert "no TLS with the upstream server" in outcome.stderr
 
 
+def test_revoked_server_is_refused_by_the_list_of_the_url_or_of_the_home(
+    tmp_path: Path, pgsleuth: StartProxy
+) -> None:
+    """libpq reads ~/.postgresql/root.crl without being told."""
+    revoking = Authority("revoking")
+    leaf = revoking.sign("server")
+    revoked = revoking.revoke(leaf)
+    home = tmp_path / "home" / ".postgresql"
+    home.mkdir(parents=True)
+    (home / "root.crl").write_bytes(Path(revoked).read_bytes())
+    query = f"sslmode=verify-ca&sslrootcert={revoking.cert}"
+    try:
+        for more, env, expected in (
+            ("", {}, "R"),
+            (f"&sslcrl={revoked}", {}, "E"),
+            ("", {"HOME": str(home.parent)}, "E"),
+        ):
+            with wire.fake_server(Fake(b"S", server_context(leaf))) as upstream:
+                url = f"postgresql://{upstream.host}:{upstream.port}?{query}{more}"
+                proxy = pgsleuth(upstream, env=env, upstream=url)
+                assert start_session(proxy.target).type == expected
+                outcome = proxy.stop()
+            assert ("certificate revoked" in outcome.stderr) == (expected == "E")
+    finally:
+        revoking.close()
+
+
 @pytest.mark.parametrize(("offered", "expected"), [(ALPN, "R"), (None, "08001"), ("http/1.1", "08001")])
 def test_direct_tls_to_the_server_needs_its_protocol(
     pgsleuth: StartProxy, proxy_pair: Pair, offered: str | None, expected: str
@@ -568,6 +595,8 @@ def test_certificate_that_cannot_be_used_is_one_line_and_exit_code_9(
         ("sslmode=verify-full", 9),
         ("sslmode=verify-full&sslrootcert=/nowhere.crt", 9),
         ("sslmode=require&sslcert=/nowhere.crt&sslkey=/nowhere.key", 9),
+        ("sslmode=require&ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", 9),
+        ("sslmode=require&sslrootcert=system", 2),
         ("sslmode=sometimes", 2),
         ("sslnegotiation=direct", 2),
         ("gssencmode=require", 2),
@@ -686,6 +715,11 @@ def test_each_listener_leads_to_its_own_server(
     done = run_command("run", f"--upstream=postgresql://{hosts}")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "2 hosts" in done.stderr
+    done = run_command(
+        "run", f"--listen=127.0.0.1:{ports[0]},localhost:{ports[0]}", f"--upstream=postgresql://{hosts}"
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "one address" in done.stderr
 
 
 def test_listener_on_every_address_refuses_itself_as_server() -> None:

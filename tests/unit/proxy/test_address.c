@@ -129,10 +129,15 @@ static void test_loop_is_found(void **state)
     assert_true(loops("127.0.0.1:6432", "127.0.0.1", "6432"));
     assert_true(loops("0.0.0.0:6432", "127.0.0.1", "6432"));
     assert_true(loops("[::]:6432", "::1", "6432"));
+    assert_true(loops("127.0.0.1:6432", "0.0.0.0", "6432"));
+    assert_true(loops("[::1]:6432", "::", "6432"));
+    assert_true(loops("127.0.0.1:6432", "::ffff:127.0.0.1", "6432"));
+    assert_true(loops("0.0.0.0:6432", "0.0.0.0", "6432"));
     assert_true(loops("/tmp/.s.PGSQL.6432", "/tmp", "6432"));
     assert_true(loops("@pg/.s.PGSQL.6432", "@pg", "6432"));
     assert_false(loops("127.0.0.1:6432", "127.0.0.1", "5432"));
     assert_false(loops("127.0.0.1:6432", "127.0.0.2", "6432"));
+    assert_false(loops("127.0.0.2:6432", "::ffff:127.0.0.1", "6432"));
     assert_false(loops("0.0.0.0:6432", "192.0.2.1", "6432"));
     assert_false(loops("@pg/.s.PGSQL.6432", "@pg2", "6432"));
 }

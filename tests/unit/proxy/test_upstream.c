@@ -70,6 +70,7 @@ static void test_url_sslmode_is_read_and_prefer_without(void **state)
         {"postgresql://h/d?sslmode=require", SSLMODE_REQUIRE},
         {"postgresql://h/d?sslmode=verify-ca", SSLMODE_VERIFY_CA},
         {"postgresql://h/d?sslmode=verify-full", SSLMODE_VERIFY_FULL},
+        {"postgresql://h/d?sslrootcert=system", SSLMODE_VERIFY_FULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct upstream u = parsed(cases[i].url);
@@ -122,6 +123,7 @@ static void test_url_that_is_wrong_is_refused_and_never_shown(void **state)
         "postgresql://u:s3cret@h/d?sslmode=sometimes",
         "postgresql://u:s3cret@h/d?sslnegotiation=sometimes",
         "postgresql://u:s3cret@h/d?sslnegotiation=direct",
+        "postgresql://u:s3cret@h/d?sslmode=prefer&sslrootcert=system",
         "postgresql://u:s3cret@h/d?gssencmode=require",
         "postgresql://u:s3cret@h1,h2/d?port=1,2,3",
         "postgresql://u:s3cret@h1,h2/d?hostaddr=127.0.0.1",
