@@ -169,11 +169,14 @@ struct malformed_state {
 };
 
 static const struct malformed_state malformed_states[] = {
-#define STATE(name) {#name, state_##name}
-    STATE(starting),   STATE(authenticating), STATE(ready),            STATE(query_sent),
-    STATE(in_query),   STATE(in_batch),       STATE(parsing),          STATE(binding),
-    STATE(describing), STATE(closing),        STATE(in_pipeline),      STATE(executing),
-    STATE(skipping),   STATE(calling),        STATE(copy_in),          STATE(copy_in_extended),
+#define STATE(name)                                                                                \
+    {                                                                                              \
+#name, state_##name                                                                        \
+    }
+    STATE(starting),   STATE(authenticating), STATE(ready),       STATE(query_sent),
+    STATE(in_query),   STATE(in_batch),       STATE(parsing),     STATE(binding),
+    STATE(describing), STATE(closing),        STATE(in_pipeline), STATE(executing),
+    STATE(skipping),   STATE(calling),        STATE(copy_in),     STATE(copy_in_extended),
     STATE(copy_out),   STATE(terminated),     STATE(replication),
 #undef STATE
 };
@@ -409,9 +412,8 @@ struct malformed_message {
 
 /* A type without a good message does not compile. */
 static const struct malformed_message malformed_messages[] = {
-#define FRONTEND(type, name, min, max, keep)                                                       \
-    {WIRE_FROM_CLIENT, type, #name, min, max, good_##name},
-#define BACKEND(type, name, min, max, keep) {WIRE_FROM_SERVER, type, #name, min, max, good_##name},
+#define FRONTEND(type, name, min, max, keep) {WIRE_FROM_CLIENT, type, #name, min, max, good_##name},
+#define BACKEND(type, name, min, max, keep)  {WIRE_FROM_SERVER, type, #name, min, max, good_##name},
 #include "wire/messages.def"
 #undef FRONTEND
 #undef BACKEND
@@ -619,9 +621,9 @@ static inline void malformed_go_on(struct script *s)
 }
 
 /* One message of any type that announces `len` and brings `body`, in a state. */
-static inline struct malformed_result
-malformed_message_case(const struct malformed_state *state, enum wire_direction from, uint8_t type,
-                       uint32_t len, struct span body)
+static inline struct malformed_result malformed_message_case(const struct malformed_state *state,
+                                                             enum wire_direction from, uint8_t type,
+                                                             uint32_t len, struct span body)
 {
     struct script s;
     script_init(&s);
