@@ -1,6 +1,8 @@
 /* Any bytes as a capture file, read and judged as `pgsleuth report` does: reader, audit with all
- * its detectors, documents. Where the file is refused, every piece of it that record_check lets
- * through is fed all the same, so that one damaged record does not hide what stands behind it. */
+ * its detectors, and, for one input in eight since they cost ten times the rest, the documents.
+ * Where the file is refused, every piece of it that record_check lets through is fed all the same,
+ * so that one damaged record does not hide what stands behind it. */
+#include "common/hash.h"
 #include "config/source.h"
 #include "detectors/result.h"
 #include "proxy/capture.h"
@@ -70,21 +72,27 @@ static void check_text(json_t *tree)
     json_decref(tree);
 }
 
-static void judge(void)
+static void write_down(const struct result *result)
 {
-    audit_finish(fuzz.audit);
-    (void)audit_next_to_explain(fuzz.audit, INT64_MAX);
-    struct result *result = result_new(fuzz.audit);
-    assert(result != NULL);
     check_text(rpt_tree(result));
     for (size_t i = 0; i < result->n_endpoints; i++)
         check_text(rpt_tree_endpoint(result, &result->endpoints[i]));
-    result_free(result);
     struct strbuf text;
     strbuf_init(&text, TEXT_MAX);
     int r = documents_summary(fuzz.audit, false, 0, &text);
     assert(r == 0);
     strbuf_fini(&text);
+}
+
+static void judge(bool with_documents)
+{
+    audit_finish(fuzz.audit);
+    (void)audit_next_to_explain(fuzz.audit, RECORD_TIME_MAX_US);
+    struct result *result = result_new(fuzz.audit);
+    assert(result != NULL);
+    if (with_documents)
+        write_down(result);
+    result_free(result);
 }
 
 static void drop(void)
@@ -139,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_pieces(data, size);
     }
     if (fuzz.audit != NULL)
-        judge();
+        judge(XXH3_64bits(data, size) % 8 == 0);
     drop();
     return 0;
 }
