@@ -45,12 +45,21 @@ class Puppet:
     accepted: queue.Queue[socket.socket] = field(default_factory=queue.Queue)
     over: threading.Event = field(default_factory=threading.Event)
     connections: int = 0
+    tls: ssl.SSLContext | None = None
+
+    def secure(self, peer: socket.socket) -> socket.socket:
+        if self.tls is None:
+            return peer
+        assert wire.read_exactly(peer, 8) == wire.SSL_REQUEST
+        peer.sendall(b"S")
+        return self.tls.wrap_socket(peer, server_side=True)
 
     def serve(self, peer: socket.socket) -> None:
         try:
             if not peer.recv(1, socket.MSG_PEEK):
                 return  # the preflight, which only looks whether somebody is there
-        except ConnectionError:
+            peer = self.secure(peer)
+        except (ConnectionError, ssl.SSLError):
             return
         self.connections += 1
         peer.settimeout(ANSWER_S)
@@ -64,8 +73,8 @@ class Puppet:
 
 
 @contextlib.contextmanager
-def puppet() -> Iterator[tuple[Puppet, Target]]:
-    server = Puppet()
+def puppet(tls: ssl.SSLContext | None = None) -> Iterator[tuple[Puppet, Target]]:
+    server = Puppet(tls=tls)
     with wire.fake_server(server.serve) as target:
         try:
             yield server, target
@@ -380,6 +389,56 @@ def test_direct_tls_without_a_certificate_is_closed_whatever_it_says(pgsleuth: S
                     assert read_to_end(peer) == b""
         assert server.connections == 0
         end(proxy, base)
+
+
+# --- what a server with TLS says during the login, which pgsleuth looks into ---
+
+
+def offer(*mechanisms: bytes) -> bytes:
+    return wire.message("R", struct.pack("!I", 10) + b"".join(name + b"\0" for name in mechanisms) + b"\0")
+
+
+PLUS, PLAIN = b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256"
+
+
+def logins() -> Iterator[tuple[bytes, bytes]]:
+    """What the server sends and what the client must get."""
+    yield offer(PLUS, PLAIN), offer(PLAIN)
+    yield offer(PLUS, PLAIN, PLUS, b"OTHER"), offer(PLAIN, b"OTHER")
+    whole = offer(PLUS, PLAIN)
+    same = [offer(PLUS), offer(PLAIN), offer(), offer(PLUS, PLUS), offer(b"", PLUS, PLAIN), b"E", b"R"]
+    same += [wire.message("R", whole[5:size]) for size in range(5, len(whole))]  # no end of the list
+    same += [whole[:size] for size in range(1, len(whole))]
+    for kind in "RvNEKSZX\0\xff":
+        for length in (0, 3, 4, 5, 8, 32_768, 32_769, *EDGES):
+            same.append(kind.encode("latin-1") + struct.pack("!I", length) + junk(40))
+    same += [
+        wire.message(kind, junk(size)) for kind in "RvN" for size in (0, 1, 3, 2001, 32_764, 32_765, 65_536)
+    ]
+    same += [wire.message("N", b"SNOTICE\0\0") * 50 + offer(PLAIN), wire.message("R", b"\0\0\0\0") + whole]
+    yield from ((data, data) for data in same)
+    yield wire.message("N", b"SNOTICE\0\0") + whole, wire.message("N", b"SNOTICE\0\0") + offer(PLAIN)
+
+
+def test_malformed_logins_pass_unchanged_from_a_server_with_tls(pgsleuth: StartProxy) -> None:
+    cases = list(logins())
+    print(f"{len(cases)} malformed logins")
+    assert len(cases) >= 200
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with contextlib.closing(Authority()) as authority:
+        pair = authority.sign(key="ecdsa")
+        context.load_cert_chain(pair.cert, pair.key)
+        with puppet(context) as (server, target):
+            proxy = pgsleuth(target, upstream=target.url().replace("sslmode=disable", "sslmode=require"))
+            base = descriptors(proxy)
+            for sent, expected in cases:
+                with dial(proxy) as peer:
+                    peer.sendall(STARTUP)
+                    with server.take() as other:
+                        assert wire.read_exactly(other, len(STARTUP)) == STARTUP
+                        other.sendall(sent)
+                    assert read_to_end(peer) == expected, sent[:100]
+            end(proxy, base)
 
 
 # --- after the start-up: every byte passes ---
