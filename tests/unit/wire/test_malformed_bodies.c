@@ -526,6 +526,26 @@ static void test_lengths_of_values_that_lie_are_understood_or_opaque(void **unus
     }
 }
 
+/* Nothing behind the length but the rest in order: only the length itself is wrong. */
+static void test_lengths_below_minus_one_are_opaque(void **unused)
+{
+    (void)unused;
+    static const uint32_t lies[] = {0x80000000, 0x80000001, 0xfffffffd, 0xfffffffe};
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        for (unsigned n = 1; n <= 20; n++) {
+            body_begin();
+            strbuf_add(&body, "\0a\0\0\0", 5);
+            put_u16(n);
+            for (unsigned k = 1; k < n; k++)
+                put_u32(UINT32_MAX);
+            put_u32(lies[i]);
+            put_u16(0);
+            label("a Bind whose parameter %u has length %#x and no bytes", n, (unsigned)lies[i]);
+            assert_int_equal(try_body(WIRE_FROM_CLIENT, 'B').reason, WIRE_OPAQUE_BAD_BODY);
+        }
+    }
+}
+
 /* --- single messages */
 
 static void test_command_tags_of_any_number_are_understood(void **unused)
@@ -707,6 +727,7 @@ int main(void)
         cmocka_unit_test(test_counts_that_lie_are_understood_or_opaque),
         cmocka_unit_test(test_counts_at_their_edges_that_are_true_are_understood),
         cmocka_unit_test(test_lengths_of_values_that_lie_are_understood_or_opaque),
+        cmocka_unit_test(test_lengths_below_minus_one_are_opaque),
         cmocka_unit_test(test_command_tags_of_any_number_are_understood),
         cmocka_unit_test(test_parameter_status_in_any_form_is_understood_or_opaque),
         cmocka_unit_test(test_cancel_keys_of_0_to_256_bytes_are_understood),
