@@ -111,6 +111,12 @@ int cfg_load(const struct cfg_input *in, struct cfg_options *out, struct cfg_err
 void cfg_options_fini(struct cfg_options *options);
 
 /*
+ * Whether the member holds a number that its row allows, or a text: for values that came by another
+ * way than the sources, such as those in a capture.
+ */
+bool cfg_in_range(const struct cfg_options *options, enum cfg_id id);
+
+/*
  * Append where the value of one option came from: "default", "DATABASE_URL", "pgsleuth.yaml:4",
  * "PGSLEUTH_WORKERS" or "--workers".
  */

@@ -183,6 +183,33 @@ static int parse_levels(const struct attempt *a, struct cfg_value *value)
     return CFG_OK;
 }
 
+/* As parse_levels stores them: four that rise, or never reached. */
+static bool levels_in_range(struct levels l)
+{
+    if (l.low == INFINITY)
+        return l.medium == INFINITY && l.high == INFINITY && l.critical == INFINITY;
+    return l.low >= 0 && l.medium >= l.low && l.high >= l.medium && l.critical >= l.high &&
+           l.critical < INFINITY;
+}
+
+bool cfg_in_range(const struct cfg_options *options, enum cfg_id id)
+{
+    const struct cfg_option *option = &cfg_option_table[id];
+    struct cfg_value value = cfg_get(options, option);
+    switch (option->type) {
+    case CFG_TYPE_INTEGER:
+    case CFG_TYPE_DURATION:
+    case CFG_TYPE_BYTES:
+        return value.number >= option->min && value.number <= option->max;
+    case CFG_TYPE_REAL: /* so that no NaN passes */
+        return value.real >= (double)option->min && value.real <= (double)option->max;
+    case CFG_TYPE_LEVELS:
+        return levels_in_range(value.levels);
+    default:
+        return true;
+    }
+}
+
 static int parse_bool(const struct attempt *a, struct cfg_value *value)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};

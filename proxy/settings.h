@@ -15,7 +15,7 @@
 struct det_settings settings_of_options(const struct cfg_options *options);
 
 /* The thresholds of a run, changed where an option was given (not left at its default). 0, or -1
- * when the record's settings are not of this version. */
+ * when the record's settings are not of this version, or out of an option's range. */
 int settings_of_run(const struct record_run_start *run, const struct cfg_options *options,
                     struct det_settings *out);
 

@@ -38,6 +38,17 @@ static bool tail_is(const struct record_header *h, size_t fixed, size_t tail)
     return tail <= RECORD_MAX_BYTES && record_size(fixed, tail) == h->len;
 }
 
+static bool is_time(int64_t us)
+{
+    return us >= 0 && us <= RECORD_TIME_MAX_US;
+}
+
+static bool check_run_start(const struct record_run_start *r)
+{
+    return r->wall_us >= -RECORD_TIME_MAX_US && r->wall_us <= RECORD_TIME_MAX_US &&
+           tail_is(&r->h, sizeof(*r), (size_t)r->version_len + r->settings_len);
+}
+
 static bool check_columns(const struct record_columns *r)
 {
     if (r->n_columns > RECORD_MAX_COLUMNS || r->names_len > RECORD_MAX_BYTES)
@@ -57,7 +68,7 @@ static bool check_exchange(const struct record_exchange *r)
     if (r->n_values > SQL_MAX_VALUES || r->n_keys > RECORD_MAX_KEYS ||
         r->n_key_hashes > RECORD_MAX_KEY_HASHES)
         return false;
-    if (r->verb >= SQL_VERB_COUNT)
+    if (r->verb >= SQL_VERB_COUNT || !is_time(r->start_us))
         return false;
     size_t before_keys = r->n_values * sizeof(uint64_t);
     size_t tail =
@@ -127,7 +138,7 @@ static bool check_plan(const struct record_plan *r)
 {
     size_t tail =
         (size_t)r->schema_len + r->table_len + r->filter_len + r->columns_len + r->index_note_len;
-    return tail_is(&r->h, sizeof(*r), tail);
+    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), tail);
 }
 
 static bool check_statement(const struct record_statement *r)
@@ -140,7 +151,7 @@ static bool check_statement(const struct record_statement *r)
 static bool check_session_start(const struct record_session_start *r)
 {
     size_t tail = (size_t)r->user_len + r->database_len + r->application_len + r->client_len;
-    return tail_is(&r->h, sizeof(*r), tail);
+    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), tail);
 }
 
 static bool check_widths(const struct record_widths *r)
@@ -153,16 +164,16 @@ static bool check_body(const struct record_header *h)
 {
     const void *r = h;
     switch ((enum record_type)h->type) {
-    case RECORD_RUN_START: {
-        const struct record_run_start *start = r;
-        return tail_is(h, sizeof(*start), (size_t)start->version_len + start->settings_len);
-    }
+    case RECORD_RUN_START:
+        return check_run_start(r);
     case RECORD_SESSION_START:
         return check_session_start(r);
     case RECORD_SESSION_END:
-        return tail_is(h, sizeof(struct record_session_end), 0);
+        return is_time(((const struct record_session_end *)r)->time_us) &&
+               tail_is(h, sizeof(struct record_session_end), 0);
     case RECORD_SESSION_OPAQUE:
-        return tail_is(h, sizeof(struct record_session_opaque), 0);
+        return is_time(((const struct record_session_opaque *)r)->time_us) &&
+               tail_is(h, sizeof(struct record_session_opaque), 0);
     case RECORD_STATEMENT:
         return check_statement(r);
     case RECORD_TAG:
@@ -178,11 +189,13 @@ static bool check_body(const struct record_header *h)
     case RECORD_PLAN:
         return check_plan(r);
     case RECORD_MARK:
-        return tail_is(h, sizeof(struct record_mark), 0);
+        return is_time(((const struct record_mark *)r)->time_us) &&
+               tail_is(h, sizeof(struct record_mark), 0);
     case RECORD_WIDTHS:
         return check_widths(r);
     case RECORD_RUN_END:
-        return tail_is(h, sizeof(struct record_run_end), 0);
+        return is_time(((const struct record_run_end *)r)->time_us) &&
+               tail_is(h, sizeof(struct record_run_end), 0);
     case RECORD_NONE:
     case RECORD_TYPE_COUNT:
         break;

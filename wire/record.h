@@ -38,6 +38,10 @@ enum {
     RECORD_MAX_KEY_HASHES = 4096,  /* their values kept from one result */
 };
 
+/* No time is later, also of day: 4500 years. Sums of two and thousandfolds of spans stay in int64.
+ */
+#define RECORD_TIME_MAX_US (INT64_C(1) << 57)
+
 struct record_header {
     uint32_t
         len; /* whole record, a multiple of RECORD_ALIGN; first, because the ring frames by it */
@@ -324,8 +328,8 @@ struct record_run_end {
     uint64_t parser_restarts;
 };
 
-/* True when `bytes` begins with one whole record whose every length and every index into its own
- * tail is in bounds. The bytes are RECORD_ALIGN-aligned. */
+/* True when `bytes` begins with one whole record whose every length, every index into its own tail
+ * and every time is in bounds. The bytes are RECORD_ALIGN-aligned. */
 bool record_check(struct span bytes);
 
 /* Whether a record of this type may be written to a file. */

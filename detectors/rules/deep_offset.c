@@ -17,8 +17,9 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
         struct tally *t = tally_get(state, unit->endpoint, x->statement, NULL, x->tag);
         if (t == NULL)
             continue;
-        uint64_t made = x->offset + x->rows;
-        tally_add(t, x->offset, (uint64_t)((double)x->total_us * (double)x->offset / (double)made));
+        /* In floating point: the sum of two numbers of a peer may be none. */
+        double share = (double)x->offset / ((double)x->offset + (double)x->rows);
+        tally_add(t, x->offset, (uint64_t)((double)x->total_us * share));
     }
 }
 

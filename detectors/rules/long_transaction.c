@@ -43,7 +43,8 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
             longest_us = us;
         }
     }
-    if ((double)longest_us < audit_settings(audit)->long_transaction_ms.low * 1000 ||
+    if (longest == NULL ||
+        (double)longest_us < audit_settings(audit)->long_transaction_ms.low * 1000 ||
         is_maintenance(unit))
         return;
     const struct unit_exchange *x = dearest_of(unit, longest);

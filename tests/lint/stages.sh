@@ -95,7 +95,7 @@ run_stages() { # '' or --long
     else
         markers='not long'
         thread_markers='threads and not long'
-        fuzz_seconds=10
+        fuzz_seconds=30
         e2e_seconds=1200 # a test that hangs must not outlive the caller's patience
     fi
     rm -rf "$RESULTS"

@@ -210,6 +210,54 @@ static void test_record_fixed_parts_leave_tails_aligned(void **state)
     assert_int_equal(record_size(16, 8), 24);
 }
 
+/* Where a record of each type has its time. */
+static size_t time_at(enum record_type type)
+{
+    switch (type) {
+    case RECORD_RUN_START:
+        return offsetof(struct record_run_start, wall_us);
+    case RECORD_SESSION_START:
+        return offsetof(struct record_session_start, time_us);
+    case RECORD_SESSION_END:
+        return offsetof(struct record_session_end, time_us);
+    case RECORD_SESSION_OPAQUE:
+        return offsetof(struct record_session_opaque, time_us);
+    case RECORD_EXCHANGE:
+        return offsetof(struct record_exchange, start_us);
+    case RECORD_PLAN:
+        return offsetof(struct record_plan, time_us);
+    case RECORD_MARK:
+        return offsetof(struct record_mark, time_us);
+    case RECORD_RUN_END:
+        return offsetof(struct record_run_end, time_us);
+    default:
+        return 0;
+    }
+}
+
+static void test_record_time_out_of_bounds_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t bad[] = {INT64_MIN, -RECORD_TIME_MAX_US - 1, RECORD_TIME_MAX_US + 1,
+                                  INT64_MAX};
+    static const int64_t good[] = {0, 1, RECORD_TIME_MAX_US};
+    for (int type = RECORD_NONE + 1; type < RECORD_TYPE_COUNT; type++) {
+        struct sample s;
+        size_t at = time_at((enum record_type)type);
+        if (at == 0)
+            continue;
+        sample_make(&s, (enum record_type)type);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+            memcpy(s.bytes + at, &bad[i], sizeof(bad[i]));
+            assert_false(check_guarded(sample_span(&s)));
+        }
+        for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+            memcpy(s.bytes + at, &good[i], sizeof(good[i]));
+            assert_true(check_guarded(sample_span(&s)));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_record_longer_or_shorter_than_its_parts_is_refused),
         cmocka_unit_test(test_record_hostile_length_is_refused),
         cmocka_unit_test(test_record_unknown_type_is_refused),
+        cmocka_unit_test(test_record_time_out_of_bounds_is_refused),
         cmocka_unit_test(test_record_every_word_at_its_edges_stays_in_bounds),
         cmocka_unit_test(test_record_random_damage_stays_in_bounds),
         cmocka_unit_test(test_record_limits_of_an_exchange_are_kept),
