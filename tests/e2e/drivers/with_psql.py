@@ -39,8 +39,8 @@ SELECT pg_sleep(0);
 COMMIT;
 SELECT missing FROM nowhere;
 """
-# psql's own words hold ports and process ids.
-OWN_WORDS = ("You are connected", "Asynchronous notification")
+# psql's own words hold ports, process ids, and what its leg is encrypted with.
+OWN_WORDS = ("You are connected", "Asynchronous notification", "SSL connection")
 
 
 @scenario("psql_script")

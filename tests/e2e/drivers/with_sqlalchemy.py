@@ -133,9 +133,7 @@ def on_psycopg(target: Target) -> list[Any]:
 def on_asyncpg(target: Target) -> list[Any]:
     async def run() -> list[Any]:
         engine = create_async_engine(
-            target.url("postgresql+asyncpg"),
-            pool_pre_ping=True,
-            connect_args={"timeout": 20, "command_timeout": 60},
+            "postgresql+asyncpg://", pool_pre_ping=True, connect_args=target.asyncpg()
         )
         try:
             async with engine.begin() as connection:
