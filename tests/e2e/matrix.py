@@ -211,10 +211,10 @@ class Matrix:
     def direct(self, cell: Cell) -> list[Any]:
         key = (cell.scenario, cell.version, cell.authentication)
         if key not in self.directs:
-            target = self.role(cell)
-            if cell.authentication == "cert":
-                target = replace(target, parameters=self._verified(self.client_pair))
-            self.directs[key] = SCENARIOS[cell.scenario](target)
+            # Never libpq's default, which would tell of two refusals: with TLS and without.
+            with_certificate = cell.authentication == "cert"
+            parameters = self._verified(self.client_pair) if with_certificate else "sslmode=disable"
+            self.directs[key] = SCENARIOS[cell.scenario](replace(self.role(cell), parameters=parameters))
         return self.directs[key]
 
     def through(self, cell: Cell) -> list[Any]:
