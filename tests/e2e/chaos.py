@@ -1,8 +1,8 @@
 """A relay that cuts streams otherwise than they came, and stalls: chaos.py PORT SEED SIZES
 
-It is a process of its own: psycopg2 sends a cancel request with the interpreter's lock held, which a thread of
-the tests would wait for while it is waited for. Every byte is passed on in order, the end of one direction as
-the end of that direction, and a reset as a reset; the same seed draws the same sizes.
+It is a process of its own: psycopg2 sends a cancel request with the interpreter's lock held, which a thread
+of the tests would wait for while it is waited for. Every byte is passed on in order, the end of one direction
+as the end of that direction, and a reset as a reset; the same seed draws the same sizes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from server import end_with_parent
 
 SIZES = ("bytes", "random")
 READ_BYTES = 1 << 16
-# A connection's first bytes go one by one, in each direction, then the rest in random sizes: its beginning and
-# its first statements are where one byte may matter, and megabytes of them would take minutes.
+# A connection's first bytes go one by one, in each direction, then the rest in random sizes: its beginning
+# and its first statements are where one byte may matter, and megabytes of them would take minutes.
 SINGLE_BYTES = 6000
+# Without a pause the reader gets several at once.
+SINGLE_PAUSE_S = 0.00002
 PIECES_IN_TURN = 64
 STALL_SHARE = 0.02
 STALL_MAX_S = 0.002
@@ -52,8 +54,12 @@ class Direction:
             self.ended = True
             self.sink.shutdown(socket.SHUT_WR)
 
+    def is_single(self) -> bool:
+        return self.passed_bytes < self.single_bytes
+
     def _size(self) -> int:
-        if self.passed_bytes < self.single_bytes:
+        if self.is_single():
+            time.sleep(SINGLE_PAUSE_S)
             return 1
         if self.random.random() < STALL_SHARE:
             time.sleep(self.random.uniform(0, STALL_MAX_S))
@@ -62,8 +68,9 @@ class Direction:
     def write(self) -> int:
         """How many pieces the sink took."""
         pieces = 0
+        limit = 1 if self.is_single() else PIECES_IN_TURN
         with contextlib.suppress(BlockingIOError):
-            while self.waiting and pieces < PIECES_IN_TURN:
+            while self.waiting and pieces < limit:
                 sent = self.sink.send(self.waiting[: self._size()])
                 self.waiting = self.waiting[sent:]
                 self.passed_bytes += sent

@@ -1,4 +1,4 @@
-"""Cells of the matrix: a scenario, on one version of the server, with one way to log in, over one pair of legs.
+"""Cells of the matrix: a scenario, on one version of the server, by one way to log in, over a pair of legs.
 
 Servers and pgsleuths are started when the first cell wants them, and serve all others that do.
 """

@@ -1,7 +1,7 @@
 """Drivers see through pgsleuth what they see without it: rows, errors, notices, descriptions, status.
 
-Each scenario of `drivers/` is held against a direct connection, over every pair of legs, with every way to log in
-and on both versions of the server at least once; `matrix.py` tells which cells there are.
+Each scenario of `drivers/` is held against a direct connection, over every pair of legs, by every way to log
+in and on both versions of the server at least once; `matrix.py` tells which cells there are.
 """
 
 from __future__ import annotations
@@ -49,6 +49,13 @@ def test_chosen_cells_leave_nothing_out() -> None:
         assert {cell.version for cell in cells} == set(VERSIONS)
         if scenario not in NEEDS_PASSWORD:
             assert {cell.authentication for cell in cells} == set(ROLES)
+
+
+def test_server_18_speaks_the_newer_protocol(matrix: Matrix) -> None:
+    """Where it did not, the cells of long cancel keys would prove nothing."""
+    for version, expected in (("15", 30000), ("18", 30002)):
+        cell = Cell("psycopg3_protocol_3_2_and_its_long_cancel_keys", version, "scram-sha-256", "same")
+        assert matrix.direct(cell)[0] == expected
 
 
 def check(cell: Cell, matrix: Matrix) -> None:
