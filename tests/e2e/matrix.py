@@ -191,16 +191,17 @@ class Matrix:
             return "sslmode=disable"
         # TLS without an SSLRequest before it is known to servers since 17.
         negotiation = "direct" if version == "18" and legs == "same" else "postgres"
-        return f"{self._verified(self.client_pair)}&sslnegotiation={negotiation}"
+        return f"{self.verified(self.client_pair)}&sslnegotiation={negotiation}"
 
-    def _verified(self, pair: Pair | None) -> str:
+    def verified(self, pair: Pair | None = None) -> str:
+        """Parameters of a leg that checks the server's certificate and shows this one."""
         mine = f"&sslcert={pair.cert}&sslkey={pair.key}" if pair else ""
         return f"sslmode=verify-full&sslrootcert={self.authority.cert}{mine}"
 
     def client_leg(self, cell: Cell) -> str:
         if cell.legs not in TLS_TO_CLIENT:
             return ""  # libpq's default: it asks for TLS, and takes no for an answer
-        found = self._verified(self.client_pair if cell.authentication == "cert" else None)
+        found = self.verified(self.client_pair if cell.authentication == "cert" else None)
         if cell.version == "18" and cell.legs == "client":
             found += "&sslnegotiation=direct"
         if cell.authentication == "scram-sha-256" and cell.legs != "client":
@@ -213,7 +214,7 @@ class Matrix:
         if key not in self.directs:
             # Never libpq's default, which would tell of two refusals: with TLS and without.
             with_certificate = cell.authentication == "cert"
-            parameters = self._verified(self.client_pair) if with_certificate else "sslmode=disable"
+            parameters = self.verified(self.client_pair) if with_certificate else "sslmode=disable"
             self.directs[key] = SCENARIOS[cell.scenario](replace(self.role(cell), parameters=parameters))
         return self.directs[key]
 

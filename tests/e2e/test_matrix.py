@@ -7,7 +7,6 @@ in and on both versions of the server at least once; `matrix.py` tells which cel
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,6 @@ for module in sorted(Path(__file__).parent.glob("drivers/with_*.py")):
 
 CHOSEN = chosen_cells() + chosen_chaos_cells()
 LONG = [cell for cell in all_cells() if cell not in set(CHOSEN)]
-
-
-@pytest.fixture(scope="module")
-def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
-    made = Matrix(tmp_path_factory.mktemp("matrix"))
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def test_chosen_cells_leave_nothing_out() -> None:
