@@ -31,6 +31,10 @@ void handshake_server_begin(struct session *s);
 void handshake_server_ready(struct session *s);
 void handshake_server_timeout(struct session *s);
 
+/* The server's leg was lost: true when nothing had come from it that tells the client why, and the
+ * client was told in its place. */
+bool handshake_server_lost(struct session *s);
+
 /* Whether the login has to be looked at; asked when both legs are up. */
 bool handshake_auth_is_needed(const struct session *s);
 

@@ -61,8 +61,12 @@ void leg_close(struct leg *leg)
 static void on_tls_event(const SSL *ssl, int where, int what)
 {
     struct leg *leg = SSL_get_app_data(ssl);
-    if (where == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
+    if (where != SSL_CB_READ_ALERT)
+        return;
+    if ((what & 0xff) == SSL_AD_CLOSE_NOTIFY)
         leg->said_good_bye = true;
+    else if (what >> 8 == SSL3_AL_FATAL)
+        leg->alert = (uint8_t)(what & 0xff);
 }
 
 void leg_start_tls(struct leg *leg, SSL *ssl)
@@ -185,7 +189,7 @@ static ssize_t write_once(struct leg *leg, const uint8_t *data, size_t len)
         return (ssize_t)n;
     if (SSL_get_error(leg->ssl, r) == SSL_ERROR_WANT_WRITE)
         return 0;
-    leg->broken = true;
+    leg->shut = true; /* but what the peer said before it went can still be read */
     return -1;
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/relay.h"
 
 #include "common/clock.h"
+#include "proxy/handshake.h"
 #include "proxy/worker.h"
 
 #include <poll.h>
@@ -58,7 +59,8 @@ static void read_failed(struct session *s, const struct leg *leg)
         session_close(s, CLOSE_CLIENT_LOST);
         return;
     }
-    server_ended(s, CLOSE_SERVER_LOST);
+    if (!handshake_server_lost(s))
+        server_ended(s, CLOSE_SERVER_LOST);
 }
 
 /* The connection broke while it was written to. What the server said before it went, a FATAL error

@@ -100,3 +100,22 @@ def test_certificate_of_another_name_is_the_servers_to_refuse(
     assert 'certificate authentication failed for user "app_cert"' in direct
     for leg in ("sslmode=disable", matrix.verified()):
         assert words_of_failure(client, replace(behind, port=proxy.port, parameters=leg)) == direct
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_certificate_that_the_server_refuses_is_told_to_the_client(
+    client: str, version: str, matrix: Matrix, pgsleuth: StartProxy
+) -> None:
+    """With TLS 1.3 the server says so when the handshake is over on this side."""
+    over = matrix.authority.sign("app_cert", (), days=-1)
+    behind = replace(matrix.server(version).app, user="app_cert", parameters=matrix.verified(over))
+    proxy = pgsleuth(behind, **matrix.proxy_pair.options())
+    assert "certificate expired" in words_of_failure(client, behind)
+    for leg in ("sslmode=disable", matrix.verified()):
+        words = words_of_failure(client, replace(behind, port=proxy.port, parameters=leg))
+        assert "no TLS with the upstream server" in words
+        assert "certificate expired" in words
+    outcome = proxy.stop()
+    assert outcome.report["coverage"]["refused_sessions"] == 2
+    assert "certificate expired" in outcome.stderr
