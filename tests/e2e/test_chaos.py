@@ -36,7 +36,7 @@ def read_all(peer: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_chaos_passes_both_streams_and_their_ends(sizes: str) -> None:
-    there, back = random.Random(1).randbytes(MIB), random.Random(2).randbytes(MIB)
+    there, back = random.Random(1).randbytes(MIB), random.Random(2).randbytes(MIB)  # noqa: S311
     chaos, client, server = pair(sizes)
 
     def say(peer: socket.socket, data: bytes) -> None:
