@@ -76,7 +76,7 @@ void handshake_auth_server_readable(struct session *s)
 {
     while (s->state == SESSION_AUTHENTICATING && !s->watch_client) {
         int r = read_message(s, &s->server);
-        if (r == LEG_AGAIN || (r == LEG_LOST && handshake_server_refused(s)))
+        if (r == LEG_AGAIN || (r == LEG_LOST && handshake_server_lost(s)))
             return;
         if (r != LEG_OK || !is_open(s))
             session_set_state(s, SESSION_RELAYING);

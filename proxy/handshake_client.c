@@ -136,7 +136,7 @@ static void packet_complete(struct session *s)
     handshake_server_begin(s);
 }
 
-/* The first byte of all: TLS at once, or a start-up packet. */
+/* The first byte of all: TLS at once, or a start-up packet. True when a packet can be read. */
 static bool first_byte(struct session *s)
 {
     int byte = peek(s);
@@ -154,7 +154,9 @@ static bool first_byte(struct session *s)
         begin_tls(s);
     else
         session_close(s, CLOSE_TLS_REFUSED);
-    return false;
+    /* A quick client's handshake is over at once, and TLS may have read its packet together with
+     * the end of it: then no event of the socket tells of the packet any more. */
+    return s->state == SESSION_STARTUP;
 }
 
 /* Read on; true when a whole packet, or its length word, is there. */

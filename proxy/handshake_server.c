@@ -45,27 +45,23 @@ static void refuse_for_tls(struct session *s, const char *what)
     refuse(s, &(struct refusal){.reason = CLOSE_TLS_FAILED,
                                 .sqlstate = "08001",
                                 .text = text,
-                                .hint = "Run `pgsleuth doctor`, or correct sslmode and sslrootcert "
-                                        "in the upstream's URL."});
+                                .hint = "Run `pgsleuth doctor`, or correct sslmode, sslrootcert or "
+                                        "sslcert in the upstream's URL."});
 }
 
-bool handshake_server_refused(struct session *s)
+bool handshake_server_lost(struct session *s)
 {
-    char why[TLS_ERROR_TEXT];
-    if (s->server.ssl == NULL || s->server.bytes_in > 0 || !tls_failure(s->server.ssl, why))
+    /* To a courier the end says all; so it does, without an alert, of a session that has begun. */
+    if (s->courier || s->server.bytes_in > 0 || (s->server.alert == 0 && s->tapped))
         return false;
+    if (s->server.alert == 0) {
+        refuse_for_upstream(s, ECONNRESET);
+        return true;
+    }
+    char why[TLS_ERROR_TEXT];
+    snprintf(why, sizeof(why), "it refused: %s", SSL_alert_desc_string_long(s->server.alert));
     refuse_for_tls(s, why);
     return true;
-}
-
-/* The client's packet could not be sent. Why may wait to be read. */
-static void refuse_for_loss(struct session *s)
-{
-    uint8_t byte;
-    if (s->server.ssl != NULL && leg_recv(&s->server, &byte, 1) == LEG_LOST &&
-        handshake_server_refused(s))
-        return;
-    refuse_for_upstream(s, ECONNRESET);
 }
 
 /* --- addresses --- */
@@ -163,6 +159,20 @@ static void begin_tap(struct session *s)
         wire_conversation_make_opaque(&s->tap.conversation, WIRE_OPAQUE_PROTOCOL_VERSION, now_us);
 }
 
+/* With TLS 1.3 a server tells only behind the handshake that it does not take our certificate, and
+ * may be gone before it was sent anything. That alert waits to be read. */
+static void packet_lost(struct session *s)
+{
+    if (s->server.ssl == NULL) {
+        refuse_for_upstream(s, ECONNRESET);
+        return;
+    }
+    packet_free(&s->packet);
+    leg_stop_sending(&s->server);
+    leg_read(&s->server, true);
+    leg_kick(&s->server);
+}
+
 /* The server leg is as the upstream's URL wants it: hand over the client's packet. */
 static void begin_session(struct session *s)
 {
@@ -172,7 +182,7 @@ static void begin_session(struct session *s)
     s->server.sent = s->from_client;
     s->client.sent = s->from_server;
     if (leg_send(&s->server, packet) != LEG_OK) {
-        refuse_for_loss(s);
+        packet_lost(s);
         return;
     }
     ledger_add(&s->from_client, packet);

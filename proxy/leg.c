@@ -61,8 +61,12 @@ void leg_close(struct leg *leg)
 static void on_tls_event(const SSL *ssl, int where, int what)
 {
     struct leg *leg = SSL_get_app_data(ssl);
-    if (where == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
+    if (where != SSL_CB_READ_ALERT)
+        return;
+    if ((what & 0xff) == SSL_AD_CLOSE_NOTIFY)
         leg->said_good_bye = true;
+    else if (what >> 8 == SSL3_AL_FATAL)
+        leg->alert = (uint8_t)(what & 0xff);
 }
 
 void leg_start_tls(struct leg *leg, SSL *ssl)
@@ -195,7 +199,7 @@ static ssize_t write_once(struct leg *leg, const uint8_t *data, size_t len)
         leg->write_wants_read = true;
         return 0;
     default:
-        leg->broken = true;
+        leg->shut = true; /* but what the peer said before it went can still be read */
         return -1;
     }
 }
@@ -221,8 +225,7 @@ static ssize_t try_send(struct leg *leg, const uint8_t *data, size_t len)
 static int spill(struct leg *leg, struct span rest)
 {
     leg->spill = malloc(rest.len);
-    if (leg->spill == NULL ||
-        (!leg->write_wants_read && event_add(&leg->write_event, NULL) != 0)) {
+    if (leg->spill == NULL || (!leg->write_wants_read && event_add(&leg->write_event, NULL) != 0)) {
         free(leg->spill);
         leg->spill = NULL;
         ledger_add(&leg->sent, rest);

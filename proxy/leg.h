@@ -27,6 +27,7 @@ struct leg {
     bool shut;          /* we will send no more */
     bool broken; /* TLS failed, or there was no memory for an event: it is as good as closed */
     bool said_good_bye;    /* the peer's TLS ended with close_notify */
+    uint8_t alert;         /* the fatal TLS alert that the peer sent; 0: none */
     bool read_wants_write; /* TLS has to send something before it can read on */
     bool write_wants_read; /* and the other way round: half a message of TLS's own was read */
     SSL *ssl;              /* owned; NULL: in the clear */

@@ -58,7 +58,7 @@ static void read_failed(struct session *s, const struct leg *leg)
         session_close(s, CLOSE_CLIENT_LOST);
         return;
     }
-    if (!handshake_server_refused(s))
+    if (!handshake_server_lost(s))
         server_ended(s, CLOSE_SERVER_LOST);
 }
 

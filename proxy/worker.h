@@ -29,7 +29,7 @@ struct worker_shared {
 struct worker;
 
 struct worker_options {
-    const struct worker *first; /* whose Unix sockets the others share; NULL in itself */
+    const struct worker *first;     /* whose Unix sockets the others share; NULL in itself */
     const struct addresses *listen; /* as many as the network has routes; borrowed */
     size_t n_listen;
     struct network *network; /* the first one; a reference is taken */

@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
+from matrix import Matrix
 from proxy import RUNNING, Proxy, StartProxy, binary, run_command
 from server import Server, Target, run_server
 
@@ -45,6 +46,16 @@ def bounded(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     yield from run_server()
+
+
+@pytest.fixture(scope="session")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    """Servers of both versions with every way to log in; what the cells want is started with the first."""
+    made = Matrix(tmp_path_factory.mktemp("matrix"))
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def _factory(server: Server, folder: Path, started: list[Proxy]) -> StartProxy:

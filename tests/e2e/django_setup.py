@@ -27,7 +27,7 @@ def use_database(target: Target, **options: Any) -> Iterator[None]:
         "USER": target.user,
         "PASSWORD": target.password,
         "NAME": target.database,
-        "OPTIONS": {"connect_timeout": 20, **options},
+        "OPTIONS": {"connect_timeout": 20, **target.keywords(), **options},
     }
     connections.settings = connections.configure_settings({"default": default})
     if hasattr(connections._connections, "default"):

@@ -18,14 +18,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from certs import Pair
 
 OPEN_ROLE = "open"  # let in without a password
 SERVER_USER = "postgres"  # the server refuses to run as root
-PLACES = ("/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/bin")
+# Where the programs of a version are: what this variable names, then these.
+PLACES = {
+    "15": ("PG_BINDIR", ("/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/bin")),
+    "18": ("PG18_BINDIR", (str(Path(__file__).resolve().parents[2] / "build/postgresql-18/native/bin"),)),
+}
 READY_S = 60
 PR_SET_PDEATHSIG = 1
+# Those of libpq's variables that are not named after their keyword.
+VARIABLES = {"target_session_attrs": "PGTARGETSESSIONATTRS", "channel_binding": "PGCHANNELBINDING"}
 
 _libc = ctypes.CDLL(None)
 # Below the ports that the kernel gives to outgoing connections, so that none of those is in the way.
@@ -49,11 +56,15 @@ def end_with_parent(number: int) -> Any:
     return lambda: _libc.prctl(PR_SET_PDEATHSIG, number)
 
 
-def find_program(name: str) -> str:
-    for place in (os.environ.get("PG_BINDIR", ""), *PLACES):
+def find_program(name: str, version: str = "15") -> str:
+    """Of 18 there are server programs only."""
+    variable, places = PLACES[version]
+    for place in (os.environ.get(variable, ""), *places):
         if place and os.access(f"{place}/{name}", os.X_OK):
             return f"{place}/{name}"
-    raise FileNotFoundError(f"{name} of PostgreSQL 15 is not installed; set PG_BINDIR")
+    raise FileNotFoundError(
+        f"{name} of PostgreSQL {version} is not installed (./dev setup); or set {variable}"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,11 @@ class Target:
     user: str
     password: str
     database: str
-    parameters: str = ""  # of the URL
+    parameters: str = ""  # libpq's, as in a URL
+
+    def keywords(self) -> dict[str, str]:
+        """The parameters, one by one."""
+        return dict(parse_qsl(self.parameters))
 
     def url(self, scheme: str = "postgresql", query: str = "") -> str:
         at = f"{self.user}:{self.password}@{self.host}:{self.port}"
@@ -81,10 +96,14 @@ class Target:
             "password": self.password,
             "dbname": self.database,
             "connect_timeout": 20,
+            **self.keywords(),
         }
 
     def asyncpg(self) -> dict[str, Any]:
+        """Of libpq's parameters it knows those of TLS, and those in a URL only."""
+        tls = {name: value for name, value in self.keywords().items() if name.startswith("ssl")}
         return {
+            **({"dsn": f"postgresql://?{urlencode(tls)}"} if tls else {}),
             "host": self.host,
             "port": self.port,
             "user": self.user,
@@ -107,6 +126,7 @@ class Target:
             "PGPASSWORD": self.password,
             "PGDATABASE": self.database,
             "PGCONNECT_TIMEOUT": "20",
+            **{VARIABLES.get(name, f"PG{name.upper()}"): value for name, value in self.keywords().items()},
         }
 
 
@@ -123,11 +143,16 @@ class Server:
         self,
         authentication: str = "scram-sha-256",
         *,
+        version: str = "15",
+        rules: tuple[str, ...] = (),
         certificate: Pair | None = None,
         client_ca: str = "",
         **settings: str,
     ) -> None:
-        """With a certificate the server has TLS; with the authority of clients it can ask for theirs."""
+        """Rules are lines of pg_hba.conf that come before its own. With a certificate the server has TLS;
+        with the authority of clients it can ask for theirs."""
+        self.version = version
+        self.rules = (f"host all {OPEN_ROLE} 127.0.0.1/32 trust", *rules)
         self.certificate = certificate
         self.folder = Path(tempfile.mkdtemp(prefix="pgsleuth-e2e-"))
         self.folder.chmod(0o711)
@@ -168,10 +193,10 @@ class Server:
         self._initdb(account)
         self._keep_certificate(account)
         settings = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
-        self._let_in(OPEN_ROLE)
+        self._let_in()
         with (self.folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [find_program("postgres"), "-D", str(self.data), "-p", str(self.admin.port), *settings],
+                [self._program("postgres"), "-D", str(self.data), "-p", str(self.admin.port), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -197,7 +222,7 @@ class Server:
         words.chmod(0o644)  # its folder goes away in a moment
         done = subprocess.run(
             [
-                *(find_program("initdb"), "-D", str(self.data), "-U", "admin", "-A", self.authentication),
+                *(self._program("initdb"), "-D", str(self.data), "-U", "admin", "-A", self.authentication),
                 *(f"--pwfile={words}", "-E", "UTF8", "--locale=C", "--no-sync"),
             ],
             stdin=subprocess.DEVNULL,
@@ -221,10 +246,21 @@ class Server:
             if account:
                 os.chown(copy, account["user"], account["group"])
 
-    def _let_in(self, role: str) -> None:
-        """Without a password, for tests that speak the protocol by hand."""
-        rules = self.data / "pg_hba.conf"
-        rules.write_text(f"host all {role} 127.0.0.1/32 trust\n" + rules.read_text("utf-8"), "utf-8")
+    def _program(self, name: str) -> str:
+        """A copy where its account cannot enter: a checkout may lie in a folder of root's own."""
+        found = Path(find_program(name, self.version))
+        account = server_account()
+        probe = ["test", "-x", str(found)]
+        if not account or subprocess.run(probe, check=False, cwd="/", **account).returncode == 0:
+            return str(found)
+        copy = self.folder / "programs"
+        if not copy.exists():
+            shutil.copytree(found.parents[1], copy, symlinks=True)
+        return str(copy / found.parent.name / name)
+
+    def _let_in(self) -> None:
+        file = self.data / "pg_hba.conf"
+        file.write_text("\n".join((*self.rules, file.read_text("utf-8"))), "utf-8")
 
     def _wait_ready(self) -> None:
         assert self.process is not None

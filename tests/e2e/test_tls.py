@@ -222,6 +222,16 @@ def test_direct_tls_is_taken_with_the_right_protocol_only(front: Proxy, authorit
         assert wire.read_to_end(peer) == b""
 
 
+def test_start_up_packet_in_one_read_with_the_end_of_the_handshake_is_not_left_lying(
+    front: Proxy, authority: Authority
+) -> None:
+    """A quick client's handshake may be over in pgsleuth's first step; each login is a chance of it."""
+    query = f"sslmode=verify-full&sslrootcert={authority.cert}&sslnegotiation=direct"
+    for n in range(50):
+        with psycopg.connect(front.target.url(query=query), connect_timeout=20) as connection:
+            assert connection.execute("SELECT %s::int", (n,)).fetchone() == (n,)
+
+
 def test_negotiated_tls_needs_no_protocol_name(front: Proxy) -> None:
     with wire.log_in(front.target, encrypted(front.target, client_context(alpn=None))) as session:
         assert session.ask("SELECT 1")[-1].body == b"I"

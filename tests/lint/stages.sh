@@ -68,6 +68,7 @@ unit_tests() { # preset
 e2e_tests() { # preset seconds markers
     build_preset "$1" &&
         test_venv &&
+        postgresql_18 &&
         docker/venv.sh "$DEMO_VENV" &&
         sanitized "e2e-$1" timeout "$2" env PGSLEUTH_BIN="$ROOT/build/$1/pgsleuth" PGSLEUTH_VENV="$DEMO_VENV" \
             "$TEST_VENV/bin/python" -m pytest tests/e2e -q -ra -p no:cacheprovider -m "$3" \

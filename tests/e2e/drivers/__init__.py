@@ -45,6 +45,8 @@ def repeatedly(action: Callable[[], Any], every_s: float = 0.2) -> Iterator[None
         thread.join()
 
 
+LARGE_ROW_BYTES = 64 << 20
+
 TYPES = """SELECT 42::int2, -7::int4, 1234567890123::int8, 1.25::numeric(10,2), 2.5::float8, true, NULL::text,
     'é''quoted'' \\ %'::text, 'x'::char(3), '\\x0001ff'::bytea, '2020-02-29'::date, '12:30:45.5'::time,
     '2020-02-29 12:30:45.678'::timestamp, '2020-02-29 12:30:45+02'::timestamptz, '1 day 02:00:00'::interval,

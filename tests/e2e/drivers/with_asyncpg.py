@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 from collections.abc import Awaitable
 from typing import Any, Callable
 
 import asyncpg
 
-from drivers import BAD_STATEMENTS, NOTICES, TYPES, scenario
+from drivers import BAD_STATEMENTS, LARGE_ROW_BYTES, NOTICES, TYPES, scenario
 from server import Target
 
 AsyncScenario = Callable[[Any], Awaitable[list[Any]]]
@@ -202,6 +203,13 @@ async def timeout(c: Any) -> list[Any]:
             seen.append("timeout")
         seen.append(await c.fetchval("SELECT 'still here'"))
     return seen
+
+
+@on_connection("asyncpg_row_of_64_mib")
+async def large_row(c: Any) -> list[Any]:
+    sent = b"\xff\0 pgsleuth" * (LARGE_ROW_BYTES // 11)
+    back = await c.fetchval("SELECT $1::bytea", sent)
+    return [hashlib.sha256(back).hexdigest(), len(back)]
 
 
 @scenario("asyncpg_listen")

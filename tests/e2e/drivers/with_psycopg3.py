@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -8,7 +10,7 @@ import psycopg_pool
 from psycopg import rows, sql
 from psycopg.types.json import Jsonb
 
-from drivers import BAD_STATEMENTS, NOTICES, TYPES, repeatedly, scenario
+from drivers import BAD_STATEMENTS, LARGE_ROW_BYTES, NOTICES, TYPES, repeatedly, scenario
 from server import Target
 
 ROWS = 3000
@@ -284,18 +286,45 @@ def notify(target: Target) -> list[Any]:
         return found
 
 
+def cancelled_by(connection: psycopg.Connection[Any], action: Callable[[], None]) -> list[Any]:
+    with repeatedly(action):
+        seen = failure(connection, "SELECT pg_sleep(60)")
+    connection.rollback()
+    # A cancel that came late is allowed to hit the statement after.
+    for _ in range(20):
+        try:
+            return [seen, connection.execute("SELECT 'still here'").fetchall()]
+        except psycopg.errors.QueryCanceled:
+            connection.rollback()
+    raise AssertionError("cancelled for ever")
+
+
 @scenario("psycopg3_cancel")
 def cancel(target: Target) -> list[Any]:
+    """By a connection that is encrypted as the session is, then by one in the clear."""
     with connect(target) as connection:
-        with repeatedly(lambda: connection.cancel_safe(timeout=20)):
-            seen = failure(connection, "SELECT pg_sleep(60)")
+        safe = cancelled_by(connection, lambda: connection.cancel_safe(timeout=20))
         connection.rollback()
-        for _ in range(20):
-            try:
-                return [seen, connection.execute("SELECT 'still here'").fetchall()]
-            except psycopg.errors.QueryCanceled:
-                connection.rollback()
-    raise AssertionError("cancelled for ever")
+        return [safe, cancelled_by(connection, connection.cancel)]
+
+
+@scenario("psycopg3_protocol_3_2_and_its_long_cancel_keys")
+def long_cancel_keys(target: Target) -> list[Any]:
+    with connect(target, max_protocol_version="3.2") as connection:
+        seen: list[Any] = [connection.info.full_protocol_version]
+        seen.append(cancelled_by(connection, lambda: connection.cancel_safe(timeout=20)))
+        connection.rollback()
+        return [*seen, cancelled_by(connection, connection.cancel)]
+
+
+@scenario("psycopg3_row_of_64_mib")
+def large_row(target: Target) -> list[Any]:
+    sent = b"\xff\0 pgsleuth" * (LARGE_ROW_BYTES // 11)
+    with connect(target) as connection, connection.cursor(binary=True) as cursor:
+        cursor.execute("SELECT %b::bytea, length(%b::bytea)", (sent, sent[:100]))
+        row = cursor.fetchone()
+        assert row is not None
+        return [hashlib.sha256(row[0]).hexdigest(), len(row[0]), row[1]]
 
 
 @scenario("psycopg3_pool")

@@ -129,14 +129,9 @@ def on_psycopg(target: Target) -> list[Any]:
     return synchronous("psycopg", target)
 
 
-@scenario("sqlalchemy_on_asyncpg")
-def on_asyncpg(target: Target) -> list[Any]:
+def asynchronous(driver: str, arguments: dict[str, Any]) -> list[Any]:
     async def run() -> list[Any]:
-        engine = create_async_engine(
-            target.url("postgresql+asyncpg"),
-            pool_pre_ping=True,
-            connect_args={"timeout": 20, "command_timeout": 60},
-        )
+        engine = create_async_engine(f"postgresql+{driver}://", pool_pre_ping=True, connect_args=arguments)
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(Base.metadata.drop_all)
@@ -152,3 +147,13 @@ def on_asyncpg(target: Target) -> list[Any]:
             await engine.dispose()
 
     return asyncio.run(run())
+
+
+@scenario("sqlalchemy_on_asyncpg")
+def on_asyncpg(target: Target) -> list[Any]:
+    return asynchronous("asyncpg", target.asyncpg())
+
+
+@scenario("sqlalchemy_on_psycopg_async")
+def on_psycopg_async(target: Target) -> list[Any]:
+    return asynchronous("psycopg_async", target.libpq())
