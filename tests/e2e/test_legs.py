@@ -58,8 +58,8 @@ def test_flood_of_key_updates_leaves_the_worker_to_others(
 def test_server_that_wants_a_certificate_is_given_as_the_cause(
     authority: Authority, pair: Pair, pgsleuth: StartProxy, version: ssl.TLSVersion, strip: bool
 ) -> None:
-    """TLS 1.3 tells after the handshake; and what is wrong with a certificate that nobody asked to be verified
-    is not why it failed."""
+    """TLS 1.3 tells after the handshake; and what is wrong with a certificate that nobody asked to be
+    verified is not why it failed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
     context.load_verify_locations(authority.cert)

@@ -1,8 +1,8 @@
 """A labelled corpus: small applications of one route each, and what an audit should say of each.
 
 An application is a function that makes one request. Its label is the set of rules that must find something
-on its route; what is not in the label, nor in `also`, must not be found. `kits.py` has the drivers, `plain.py`
-the applications in SQL for all of them, `with_*.py` those of an ORM.
+on its route; what is not in the label, nor in `also`, must not be found. `kits.py` has the drivers,
+`plain.py` the applications in SQL for all of them, `with_*.py` those of an ORM.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ for number in SIZES:
 
 @app("lazy-exists", "n_plus_one")
 def lazy_exists(_: Any, n: int) -> None:
-    assert any([author.books.exists() for author in some_authors(n, 10)])
+    assert [author.books.exists() for author in some_authors(n, 10)]
 
 
 @app("lazy-count", "n_plus_one")
@@ -133,18 +133,18 @@ def iterator(_: Any, n: int) -> None:
     assert sum(1 for _ in Title.objects.order_by("id").iterator(chunk_size=400))
 
 
+def tagger(text: str) -> Any:
+    def add_tag(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        return execute(sql + text, params, many, context)
+
+    return add_tag
+
+
 def run(target: Target, apps: Iterable[App], tag: Callable[[App], str]) -> None:
     for each in apps:
-        text = tag(each)
-
-        def add_tag(
-            execute: Any, sql: str, params: Any, many: bool, context: Any, comment: str = text
-        ) -> Any:
-            return execute(sql + comment, params, many, context)
-
         with use_database(target):
             for n in range(each.times):
-                with connection.execute_wrapper(add_tag):
+                with connection.execute_wrapper(tagger(tag(each))):
                     each.request(None, n)
                 connection.close()
 
