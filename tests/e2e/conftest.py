@@ -31,7 +31,7 @@ def pytest_report_header() -> str:
 @pytest.fixture(autouse=True)
 def bounded(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that hangs in a driver has its pgsleuth taken away: then the driver fails, and the test."""
-    slow = any(request.node.get_closest_marker(name) for name in ("demo", "long"))
+    slow = any(request.node.get_closest_marker(name) for name in ("demo", "long", "slow"))
     timer = threading.Timer(
         SLOW_TEST_S if slow else TEST_S, lambda: [proxy.kill() for proxy in list(RUNNING)]
     )

@@ -68,7 +68,7 @@ class Tls:
     """One end of a TLS connection on a socket. What it has to send waits until take() or flush()."""
 
     def __init__(self, peer: socket.socket, *, cert: str = "", key: str = "", fragment: int = 0) -> None:
-        """With a certificate the server's end, which wants one of the client. `fragment`: the largest record."""
+        """With a certificate the server's end, which wants one of the client. `fragment`: largest record."""
         self.socket = peer
         self._context = _ctx_new(_server_method() if cert else _client_method())
         if cert:

@@ -17,6 +17,8 @@ from server import Server
 for module in ("kits", "with_sqlalchemy", "with_django"):
     importlib.import_module(f"corpus.{module}")
 
+pytestmark = pytest.mark.slow
+
 APPS = [(kit, app) for kit, (book, _) in RUNNERS.items() for app in book.apps]
 AT_LEAST = 150
 BARS = {"n_plus_one": (1.0, 0.95)}  # precision, recall
