@@ -182,7 +182,7 @@ static enum exit_code start(struct app *app)
     app->epoch_us = clock_monotonic_us();
     raise_descriptor_limit();
     app->base = event_base_new();
-    app->renewal = renewal_new(&app->preflight.network_options);
+    app->renewal = renewal_new(&app->preflight.network_options, app->preflight.network);
     if (app->base == NULL || app->renewal == NULL || !catch_signals(app))
         return no_memory();
     r = start_auditor(app);
@@ -253,7 +253,8 @@ static enum exit_code finish(struct app *app)
     return r;
 }
 
-static void app_fini(struct app *app)
+/* False when a name server keeps a thread waiting that uses what would be freed here. */
+static bool app_fini(struct app *app)
 {
     bool renewed = renewal_free(app->renewal);
     stop_workers(app);
@@ -261,7 +262,7 @@ static void app_fini(struct app *app)
         listener_remove(&app->preflight.listen[i]);
     capture_close(app->capture);
     if (!renewed)
-        return; /* the process ends in a moment */
+        return false;
     auditor_free(app->auditor);
     for (size_t i = 0; i < app->n_workers; i++)
         worker_free(app->workers[i]);
@@ -272,6 +273,7 @@ static void app_fini(struct app *app)
     }
     if (app->base != NULL)
         event_base_free(app->base);
+    return true;
 }
 
 static void say_where(const struct app *app)
@@ -303,6 +305,9 @@ enum exit_code app_run(const struct cfg_options *options)
         r = finish(&app);
         tell_ledger(&app);
     }
-    app_fini(&app);
+    if (!app_fini(&app)) {
+        fflush(NULL);
+        _exit((int)r);
+    }
     return r;
 }

@@ -8,7 +8,7 @@ struct network {
     atomic_uint refs;
     enum sslmode sslmode;
     bool direct;
-    struct tls *tls; /* owned */
+    struct tls *tls; /* one reference */
     size_t n_routes;
     struct route routes[UPSTREAM_MAX_HOSTS];
 };
@@ -33,8 +33,8 @@ static int resolve_all(const struct network_options *o, struct network *n, char 
     return NETWORK_OK;
 }
 
-int network_new(const struct network_options *options, struct network **out, char *error,
-                size_t error_size)
+int network_new(const struct network_options *options, const struct network *former,
+                struct network **out, char *error, size_t error_size)
 {
     struct network *n = calloc(1, sizeof(*n));
     if (n == NULL) {
@@ -46,7 +46,9 @@ int network_new(const struct network_options *options, struct network **out, cha
     n->direct = options->upstream->direct;
     int r = resolve_all(options, n, error, error_size);
     if (r == NETWORK_OK) {
-        n->tls = tls_new(&options->files, options->upstream, error, error_size);
+        n->tls = former != NULL
+                     ? tls_ref(former->tls)
+                     : tls_new(&options->files, options->upstream, error, error_size);
         r = n->tls != NULL ? NETWORK_OK : NETWORK_TLS;
     }
     if (r != NETWORK_OK) {
@@ -67,7 +69,7 @@ void network_unref(struct network *n)
 {
     if (n == NULL || atomic_fetch_sub(&n->refs, 1) > 1)
         return;
-    tls_free(n->tls);
+    tls_unref(n->tls);
     free(n);
 }
 

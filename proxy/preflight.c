@@ -108,7 +108,7 @@ static enum exit_code check_network(const struct cfg_options *options, struct pr
         .upstream = &p->upstream,
         .listen = p->listen,
     };
-    switch (network_new(&p->network_options, &p->network, error, sizeof(error))) {
+    switch (network_new(&p->network_options, NULL, &p->network, error, sizeof(error))) {
     case NETWORK_OK:
         return EXIT_OK;
     case NETWORK_TLS:

@@ -19,6 +19,7 @@ enum {
 
 struct renewal {
     const struct network_options *options;
+    struct network *network; /* what is in use; one reference, the thread's */
     struct worker *const *workers;
     size_t n_workers;
     int fd;
@@ -28,11 +29,12 @@ struct renewal {
     atomic_bool reload;
 };
 
-static void renew(const struct renewal *r, bool reload)
+static void renew(struct renewal *r, bool reload)
 {
     struct network *network;
     char error[512];
-    if (network_new(r->options, &network, error, sizeof(error)) != NETWORK_OK) {
+    const struct network *former = reload ? NULL : r->network;
+    if (network_new(r->options, former, &network, error, sizeof(error)) != NETWORK_OK) {
         if (reload)
             log_error("nothing was reloaded: %s; the former certificates stay in use", error);
         else
@@ -41,7 +43,8 @@ static void renew(const struct renewal *r, bool reload)
     }
     for (size_t i = 0; i < r->n_workers; i++)
         worker_set_network(r->workers[i], network);
-    network_unref(network);
+    network_unref(r->network);
+    r->network = network;
     if (reload)
         log_info("certificates and addresses reloaded");
 }
@@ -72,7 +75,7 @@ static void *run(void *context)
     }
 }
 
-struct renewal *renewal_new(const struct network_options *options)
+struct renewal *renewal_new(const struct network_options *options, struct network *network)
 {
     struct renewal *r = calloc(1, sizeof(*r));
     if (r == NULL)
@@ -83,6 +86,7 @@ struct renewal *renewal_new(const struct network_options *options)
         free(r);
         return NULL;
     }
+    r->network = network_ref(network);
     return r;
 }
 
@@ -130,6 +134,7 @@ bool renewal_free(struct renewal *r)
     if (r->started && pthread_timedjoin_np(r->thread, NULL, &until) != 0)
         return false;
     close(r->fd);
+    network_unref(r->network);
     free(r);
     return true;
 }

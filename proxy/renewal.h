@@ -12,8 +12,8 @@
 
 struct renewal;
 
-/* NULL without memory. `options` is borrowed. */
-struct renewal *renewal_new(const struct network_options *options);
+/* NULL without memory. `options` is borrowed; of the network in use a reference is taken. */
+struct renewal *renewal_new(const struct network_options *options, struct network *network);
 
 /* The eventfd that workers write when a server could not be reached. */
 int renewal_fd(const struct renewal *r);
@@ -25,7 +25,7 @@ int renewal_start(struct renewal *r, struct worker *const *workers, size_t n_wor
 void renewal_reload(struct renewal *r);
 
 /* Stops the thread. NULL is allowed. False when a name server keeps it waiting: then what it uses,
- * the options and the workers, must live on until the process ends. */
+ * the options and the workers, must not be freed: end by _exit. */
 bool renewal_free(struct renewal *r);
 
 #endif

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 struct tls {
+    atomic_uint refs;
     SSL_CTX *accept; /* NULL: no certificate to show */
     SSL_CTX *connect;
     enum sslmode sslmode;
@@ -283,16 +285,23 @@ struct tls *tls_new(const struct tls_files *files, const struct upstream *upstre
         bad_value(&c, "out of memory");
         return NULL;
     }
+    atomic_init(&t->refs, 1);
     ERR_clear_error();
     if (init_accept(t, files, &c) && init_connect(t, upstream, &c))
         return t;
-    tls_free(t);
+    tls_unref(t);
     return NULL;
 }
 
-void tls_free(struct tls *t)
+struct tls *tls_ref(struct tls *t)
 {
-    if (t == NULL)
+    atomic_fetch_add(&t->refs, 1);
+    return t;
+}
+
+void tls_unref(struct tls *t)
+{
+    if (t == NULL || atomic_fetch_sub(&t->refs, 1) > 1)
         return;
     SSL_CTX_free(t->accept);
     SSL_CTX_free(t->connect);

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import select
+import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import wire
 from certs import Authority, Pair
 from libssl import Tls, records
-from proxy import StartProxy
+from proxy import StartProxy, binary, clean_environment, eventually
 from server import OPEN_ROLE, Server
 
 
@@ -134,3 +137,50 @@ def test_message_of_tls_that_is_half_there_keeps_writing_waiting(pair: Pair, pgs
             assert wire.read_message(peer).type == "Z"
         proxy.stop()
     assert asked == [question]
+
+
+# --- renewal ---
+
+
+def test_names_are_looked_up_again_without_touching_the_certificates(
+    authority: Authority, tmp_path: Path, pgsleuth: StartProxy
+) -> None:
+    """A server that cannot be reached makes pgsleuth look where it is now; certificates wait for SIGHUP."""
+    mine = authority.sign("localhost")
+    Path(mine.key).chmod(0o644)  # which it warns of, each time it is read
+    with wire.fake_server(lambda _: None) as upstream:
+        proxy = pgsleuth(
+            upstream, upstream=f"postgresql://localhost:{upstream.port}?sslmode=disable", **mine.options()
+        )
+    Path(mine.cert).write_text("no certificate", encoding="ascii")
+    for _ in range(3):
+        with wire.connect(proxy.target) as peer:
+            peer.sendall(wire.startup(user="someone"))
+            assert wire.read_message(peer).fields()["C"] == "57P03"
+        time.sleep(1.1)  # as long as it waits between two looks
+    log = proxy.stderr
+    assert "nothing was reloaded" not in log
+    assert "cannot look at the upstream again" not in log
+    assert log.count("can be read by others") == 1
+    proxy.send(signal.SIGHUP)
+    eventually("the certificate is read", lambda: "nothing was reloaded" in proxy.stderr)
+    proxy.stop()
+
+
+def test_name_server_that_hangs_does_not_keep_the_end_waiting(tmp_path: Path, pgsleuth: StartProxy) -> None:
+    hanging = tmp_path / "hanging"
+    library = binary().parent / "tests" / "libhanging_names.so"
+    assert library.is_file(), f"no {library}; build the tests"
+    env = {
+        "LD_PRELOAD": str(library),
+        "HANGING_NAMES": str(hanging),
+        "ASAN_OPTIONS": clean_environment()["ASAN_OPTIONS"] + ":verify_asan_link_order=0",
+    }
+    with wire.fake_server(lambda _: None) as upstream:
+        proxy = pgsleuth(
+            upstream, env=env, upstream=f"postgresql://localhost:{upstream.port}?sslmode=disable"
+        )
+        hanging.touch()
+        proxy.send(signal.SIGHUP)
+        eventually("it is looked up", lambda: not hanging.exists())
+        proxy.stop()
