@@ -196,6 +196,78 @@ static void test_statements_that_need_each_others_rows_are_nothing(void **state)
     traffic_free(t);
 }
 
+#define STOCK "SELECT n FROM stock WHERE id = $1"
+#define STORE "UPDATE stock SET n = $1 WHERE id = $2"
+#define TAKE  "UPDATE stock SET n = n - $1 WHERE id = $2"
+
+static void store(struct traffic *t, uint64_t session, const char *sql, int64_t id)
+{
+    uint64_t values[] = {traffic_int(5), traffic_int(id)};
+    t->session = session;
+    traffic_exchange(t, sql, values, 2, (struct reply){.rows = 1});
+}
+
+static void look(struct traffic *t, uint64_t session, const char *sql, int64_t id)
+{
+    t->session = session;
+    traffic_by_id(t, sql, id, 1);
+}
+
+/* Two connections: one reads, the other writes, the first writes back. */
+static bool meet(const char *read, const char *write, bool again)
+{
+    struct traffic *t = traffic_new();
+    traffic_tag(t, "POST", "/buy", NULL, NULL);
+    traffic_facts(t, STOCK, FACT_WHERE, "stock", "id");
+    traffic_facts(t, STOCK " FOR UPDATE", FACT_WHERE | FACT_FOR_UPDATE, "stock", "id");
+    traffic_facts(t, STORE, FACT_WHERE, "stock", "id");
+    traffic_facts(t, TAKE, FACT_WHERE, "stock", "id");
+    look(t, 1, read, 7);
+    look(t, 2, STOCK, 7);
+    store(t, 2, STORE, 7);
+    if (again)
+        look(t, 1, read, 7);
+    store(t, 1, write, 7);
+    const struct finding *f = found(t, "lost_update");
+    bool lost = f != NULL;
+    traffic_free(t);
+    return lost;
+}
+
+static void test_write_over_another_connections_change_is_a_lost_update(void **state)
+{
+    (void)state;
+    assert_true(meet(STOCK, STORE, false));
+}
+
+static void test_write_that_computes_locks_or_looks_again_loses_nothing(void **state)
+{
+    (void)state;
+    assert_false(meet(STOCK, TAKE, false));
+    assert_false(meet(STOCK " FOR UPDATE", STORE, false));
+    assert_false(meet(STOCK, STORE, true));
+}
+
+static void test_write_of_another_row_or_in_a_later_request_loses_nothing(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    traffic_tag(t, "POST", "/buy", NULL, NULL);
+    traffic_facts(t, STOCK, FACT_WHERE, "stock", "id");
+    traffic_facts(t, STORE, FACT_WHERE, "stock", "id");
+    look(t, 1, STOCK, 7);
+    store(t, 2, STORE, 8);
+    store(t, 1, STORE, 7);
+    traffic_wait(t, 5000);
+    look(t, 1, STOCK, 9);
+    traffic_wait(t, 5000);
+    store(t, 2, STORE, 9);
+    traffic_wait(t, 5000);
+    store(t, 1, STORE, 9);
+    assert_null(found(t, "lost_update"));
+    traffic_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +280,9 @@ int main(void)
         cmocka_unit_test(test_request_of_many_different_statements_is_chatty),
         cmocka_unit_test(test_independent_statements_in_a_row_could_run_at_once),
         cmocka_unit_test(test_statements_that_need_each_others_rows_are_nothing),
+        cmocka_unit_test(test_write_over_another_connections_change_is_a_lost_update),
+        cmocka_unit_test(test_write_that_computes_locks_or_looks_again_loses_nothing),
+        cmocka_unit_test(test_write_of_another_row_or_in_a_later_request_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,223 @@
+/*
+ * Lost updates, seen to happen: a request reads a row, another connection changes it, and the first
+ * one then writes its own value over that, without a lock and without looking again.
+ *
+ * Rows are known by table and key value, going by the grammar: a SELECT and an UPDATE that find one
+ * row by a single `=`. Nothing is guessed from the shape of code: without two connections that
+ * really met there is no finding.
+ */
+#include "detectors/advice.h"
+#include "detectors/advice_template.h"
+#include "detectors/ledger.h"
+#include "detectors/rules/rules.h"
+#include "detectors/rules/tally.h"
+#include "detectors/sessions.h"
+#include "detectors/text.h"
+#include "wire/values.h"
+
+enum { MAX_ROWS_WATCHED = 16384, WRITES_KEPT = 4 };
+
+struct row_write {
+    uint64_t session;
+    int64_t at_us;
+};
+
+/* The last writes of one row of a table. */
+struct row {
+    struct row_write writes[WRITES_KEPT];
+    unsigned next; /* to be overwritten */
+};
+
+struct rows {
+    struct arena *arena;
+    struct map64 by_key;
+    struct tallies *tallies;
+};
+
+static void *init(struct arena *arena)
+{
+    struct rows *r = arena_alloc(arena, sizeof(*r));
+    if (r == NULL)
+        return NULL;
+    r->arena = arena;
+    r->tallies = tallies_init(arena);
+    map64_init(&r->by_key, MAX_ROWS_WATCHED);
+    return r->tallies != NULL ? r : NULL;
+}
+
+static void fini(void *state)
+{
+    struct rows *r = state;
+    if (r == NULL)
+        return;
+    tallies_fini(r->tallies);
+    map64_fini(&r->by_key);
+}
+
+/* Whether it finds its row by a single `=` and nothing else. */
+static bool has_one_key(const struct statement *s)
+{
+    struct statement_predicate p;
+    unsigned n = 0;
+    if (s->serial == 0 || s->facts == NULL || s->facts->status != FACTS_OK ||
+        s->facts->n_tables != 1)
+        return false;
+    for (unsigned i = 0; statement_predicate_at(s, i, &p); i++) {
+        if (p.op != PREDICATE_EQ)
+            return false;
+        n++;
+    }
+    return n == 1;
+}
+
+static uint64_t row_key(const struct statement *s, uint64_t value)
+{
+    return wire_hash_combine(wire_value_hash(WIRE_OID_TEXT, 0, ledger_table(s, 0)), value);
+}
+
+/* `set stock = ?`, not `set stock = stock - ?`: the value came from the application. */
+static bool sets_values(const struct statement *s)
+{
+    static const char set[] = " set ";
+    struct span text = s->text;
+    const uint8_t *at = memmem(text.data, text.len, set, sizeof(set) - 1);
+    if (at == NULL)
+        return false;
+    struct span rest = span_skip(text, (size_t)(at - text.data));
+    const uint8_t *equals = memchr(rest.data, '=', rest.len);
+    size_t left = equals != NULL ? rest.len - (size_t)(equals - rest.data) : 0;
+    return left > 2 && equals[1] == ' ' && equals[2] == SQL_HOLE;
+}
+
+/* --- what all connections write --- */
+
+static void on_exchange(void *state, struct audit *audit, const struct seen_exchange *x)
+{
+    struct rows *r = state;
+    const struct record_exchange *e = x->record;
+    const unsigned odd = EXCHANGE_ERROR | EXCHANGE_UNKNOWN | EXCHANGE_VALUES_CUT;
+    (void)audit;
+    if (e->verb != SQL_VERB_UPDATE || (e->exchange_flags & odd) != 0 || e->n_values == 0 ||
+        e->affected != 1 || !has_one_key(x->statement))
+        return;
+    const uint64_t *values = (const void *)record_tail(&e->h, sizeof(*e), 0, 0).data;
+    /* The key stands in WHERE, behind what is set. */
+    uint64_t key = row_key(x->statement, values[e->n_values - 1]);
+    struct row *row = map64_get(&r->by_key, key);
+    if (row == NULL) {
+        row = arena_alloc(r->arena, sizeof(*row));
+        if (row == NULL || map64_put(&r->by_key, key, row) != MAP64_OK)
+            return;
+    }
+    row->writes[row->next++ % WRITES_KEPT] =
+        (struct row_write){.session = e->session, .at_us = e->start_us};
+}
+
+/* --- what one request reads and writes back --- */
+
+static bool is_write_back(const struct unit_exchange *x)
+{
+    return x->verb == SQL_VERB_UPDATE && (x->flags & EXCHANGE_ERROR) == 0 && x->affected == 1 &&
+           x->n_values >= 2 && has_one_key(x->statement) && sets_values(x->statement);
+}
+
+/* The latest read of that row before exchange `at` of the unit; NULL when it was not read. */
+static const struct unit_exchange *read_before(const struct unit *u, size_t at, uint64_t key)
+{
+    for (size_t i = at; i-- > 0;) {
+        const struct unit_exchange *x = &u->exchanges[i];
+        if (unit_exchange_reads(x) && x->rows == 1 && x->n_values == 1 &&
+            has_one_key(x->statement) && row_key(x->statement, x->values[0]) == key)
+            return x;
+    }
+    return NULL;
+}
+
+static bool somebody_wrote(const struct row *row, const struct unit_exchange *read,
+                           const struct unit_exchange *write)
+{
+    for (int i = 0; i < WRITES_KEPT; i++) {
+        const struct row_write *w = &row->writes[i];
+        if (w->at_us > read->start_us && w->at_us < write->start_us && w->session != write->session)
+            return true;
+    }
+    return false;
+}
+
+static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
+{
+    struct rows *r = state;
+    (void)audit;
+    for (size_t i = 1; i < unit->n; i++) {
+        const struct unit_exchange *x = &unit->exchanges[i];
+        if (!is_write_back(x))
+            continue;
+        uint64_t key = row_key(x->statement, x->values[x->n_values - 1]);
+        const struct row *row = map64_get(&r->by_key, key);
+        const struct unit_exchange *read = row != NULL ? read_before(unit, i, key) : NULL;
+        if (read == NULL || !somebody_wrote(row, read, x))
+            continue;
+        struct tally *t =
+            tally_get(r->tallies, unit->endpoint, x->statement, read->statement, x->tag);
+        if (t != NULL)
+            tally_add(t, 1, 0);
+    }
+}
+
+static const struct advice_texts texts = {
+    .sqlalchemy =
+        "# Let the database compute, so that nothing is read before:\n"
+        "session.execute(update({Model}).where({Model}.id == key).values(n={Model}.n - 1))\n"
+        "# or lock what is read: session.get({Model}, key, with_for_update=True)\n"
+        "# or a version column: __mapper_args__ = {\"version_id_col\": version}\n",
+    .django = "# Let the database compute, so that nothing is read before:\n"
+              "{Model}.objects.filter(pk=key).update(n=F(\"n\") - 1)\n"
+              "# or lock what is read, inside transaction.atomic():\n"
+              "{one} = {Model}.objects.select_for_update().get(pk=key)\n",
+    .asyncpg = "# Let the database compute, so that nothing is read before:\n"
+               "await conn.execute(\"UPDATE {table} SET n = n - 1 WHERE id = $1\", key)\n"
+               "# or lock what is read, inside a transaction: SELECT ... FOR UPDATE\n",
+};
+
+static void judge(const struct audit *a, const struct tally *t, struct findings *out)
+{
+    bool found = false;
+    uint64_t n = t->count.count;
+    enum severity severity = tally_level((double)n, audit_settings(a)->lost_update, &found);
+    struct finding *f =
+        found ? tally_finding(out, a, &det_lost_update, t, "overwrites", "read") : NULL;
+    if (f == NULL)
+        return;
+    f->severity = severity;
+    f->confidence = 0.9;
+    f->basis = BASIS_MEASURED;
+    f->wasted_ms_p95 = -1;
+    f->issue = det_text(out->arena, "Updates of others overwritten in %s", t->endpoint->name);
+    f->impact =
+        det_text(out->arena,
+                 "In %llu requests `%s` wrote over a row that another connection had changed "
+                 "since this one read it: that change is lost.",
+                 (unsigned long long)n, advice_sql(out->arena, t->statement));
+    f->recommendation =
+        det_text(out->arena, "Lock, or let the database compute, what %s reads and writes back",
+                 t->endpoint->name);
+    advice_template(out->arena, f, t->statement, &texts);
+}
+
+static void on_finish(void *state, const struct audit *audit, struct findings *out)
+{
+    const struct rows *r = state;
+    tallies_judge(r->tallies, audit, out, judge);
+}
+
+const struct detector det_lost_update = {
+    .name = "lost_update",
+    .id = "PA013",
+    .title = "Updates of others overwritten",
+    .checklist = {7},
+    .init = init,
+    .on_exchange = on_exchange,
+    .on_unit_end = on_unit_end,
+    .on_finish = on_finish,
+    .fini = fini,
+};
