@@ -70,6 +70,10 @@ struct finding {
         uint64_t matched;
         uint64_t of;
     } lineage;
+    struct {
+        bool known;
+        double base, slope; /* statements a request = base + slope x rows of the parent */
+    } growth;
     struct finding_statement statements[FINDING_MAX_STATEMENTS];
     unsigned n_statements;
     const struct record_plan *plan; /* or NULL */

@@ -109,6 +109,16 @@ static json_t *lineage(const struct finding *f)
     return out;
 }
 
+static json_t *growth(const struct finding *f)
+{
+    if (!f->growth.known)
+        return json_null();
+    json_t *out = json_object();
+    rpt_put(&out, "statements_base", rpt_number(f->growth.base));
+    rpt_put(&out, "statements_per_row", rpt_number(f->growth.slope));
+    return out;
+}
+
 static json_t *evidence(const struct finding *f)
 {
     json_t *out = json_object();
@@ -120,6 +130,7 @@ static json_t *evidence(const struct finding *f)
     rpt_put(&out, "wasted_ms_p95", rpt_known(f->wasted_ms_p95));
     rpt_put(&out, "round_trips_saved", rpt_number(f->round_trips_saved));
     rpt_put(&out, "lineage", lineage(f));
+    rpt_put(&out, "growth", growth(f));
     return out;
 }
 

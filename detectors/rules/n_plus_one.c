@@ -197,6 +197,9 @@ static const char *impact_of(struct arena *arena, const struct finding *f, const
                   l->n > 1 ? "run" : "runs", (unsigned long long)f->occurrences.p50,
                   (unsigned long long)f->occurrences.p95, (unsigned long long)f->occurrences.max);
     put_origin(&b, f, e);
+    if (f->growth.known)
+        strbuf_printf(&b, ". It grows with the data: %.3g + %.3g x rows", f->growth.base,
+                      f->growth.slope);
     strbuf_printf(&b,
                   ". That is %llu round trips too many (p95): %s of database time measured here "
                   "(p95), %s at %.3g ms a round trip; %.0f %% of the endpoint's database time.",
@@ -259,6 +262,7 @@ static void add_finding(const struct audit *a, struct findings *out, const struc
         return;
     double rtt_ms = audit_settings(a)->assumed_rtt_ms;
     struct sums s = sum_up(l);
+    f->growth.known = repeat_growth(e, &f->growth.base, &f->growth.slope);
     f->confidence = l->verdict.confidence;
     f->basis = l->verdict.basis;
     fill_evidence(f, a, l, &s);

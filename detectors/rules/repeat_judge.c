@@ -3,7 +3,9 @@
 #include "detectors/ledger.h"
 #include "detectors/rules/repeats.h"
 
-enum { TREND_MIN_UNITS = 5, PAIRS_MIN_UNITS = 3 };
+#include <stdlib.h>
+
+enum { TREND_MIN_UNITS = 5, PAIRS_MIN_UNITS = 3, GROWTH_PAIRS = 48, GROWTH_MIN_SLOPES = 6 };
 
 static bool ends_in_id(struct span name)
 {
@@ -80,6 +82,40 @@ static bool follows_rows(const struct repeat *e)
         return false;
     double slope = cov / vx;
     return slope >= 0.8 && slope <= 1.2 && cov * cov >= 0.9 * vx * vy;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof(*values), by_value);
+    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+bool repeat_growth(const struct repeat *e, double *base, double *slope)
+{
+    double values[GROWTH_PAIRS * (GROWTH_PAIRS - 1) / 2];
+    size_t n = e->seen < GROWTH_PAIRS ? (size_t)e->seen : GROWTH_PAIRS;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = i + 1; k < n; k++) {
+            double rows = e->pairs[k].rows - e->pairs[i].rows;
+            if (rows != 0)
+                values[count++] = (e->pairs[k].n - e->pairs[i].n) / rows;
+        }
+    }
+    if (count < GROWTH_MIN_SLOPES)
+        return false;
+    *slope = median(values, count);
+    for (size_t i = 0; i < n; i++)
+        values[i] = e->pairs[i].n - *slope * e->pairs[i].rows;
+    *base = median(values, n);
+    return true;
 }
 
 /* What grammar and catalog know that the values do not: these are no loops over rows. */

@@ -163,6 +163,32 @@ static void test_requests_with_and_without_second_statement_give_nothing(void **
     traffic_free(t);
 }
 
+static void test_growth_with_the_rows_is_a_law_that_odd_requests_do_not_bend(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    const char *list = "SELECT id FROM lists WHERE owner = $1";
+    const char *item = "SELECT name FROM items WHERE list_id = $1";
+    traffic_facts(t, list, FACT_WHERE, "lists", "owner");
+    traffic_facts(t, item, FACT_WHERE, "items", "list_id");
+    traffic_columns(t, list, "id", WIRE_OID_INT8);
+    for (unsigned i = 0; i < 12; i++) {
+        unsigned rows = 5 + i * 3;
+        traffic_plain(t, "BEGIN");
+        traffic_page(t, list, i, traffic_ids(rows), rows);
+        for (unsigned k = 0; k < (i == 7 ? 4 : rows); k++)
+            traffic_by_id(t, item, traffic_ids(rows)[k], 2);
+        traffic_plain(t, "COMMIT");
+    }
+    const struct finding *f = traffic_finding(traffic_result(t), "n_plus_one");
+    assert_non_null(f);
+    assert_true(f->growth.known);
+    assert_true(f->growth.slope > 0.99 && f->growth.slope < 1.01);
+    assert_true(f->growth.base > -0.01 && f->growth.base < 0.01);
+    assert_non_null(strstr(f->impact, "It grows with the data: 0 + 1 x rows"));
+    traffic_free(t);
+}
+
 static void test_fifty_equal_requests_in_a_row_give_nothing(void **state)
 {
     (void)state;
@@ -568,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_back_to_back_autocommit_requests_are_told_apart),
         cmocka_unit_test(test_clean_two_statement_requests_in_autocommit_give_nothing),
         cmocka_unit_test(test_requests_with_and_without_second_statement_give_nothing),
+        cmocka_unit_test(test_growth_with_the_rows_is_a_law_that_odd_requests_do_not_bend),
         cmocka_unit_test(test_fifty_equal_requests_in_a_row_give_nothing),
         cmocka_unit_test(test_pairs_without_a_list_before_them_give_nothing),
         cmocka_unit_test(test_values_that_come_later_are_no_lineage),
