@@ -1,0 +1,162 @@
+"""The suites: where each comes from, what it wants of a server, how it is run, what of it cannot be understood."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import workshop
+from server import Target
+
+HERE = Path(__file__).resolve().parent
+
+REPLICATION = "replication connection"
+ENCODING = "client_encoding that cannot be lexed safely"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of a suite."""
+
+    target: Target
+    folder: Path  # of the tests, a copy of this run's own
+    junit: Path
+    only: tuple[str, ...]  # files of the suite; none: all of it
+
+    def pytest(self, *arguments: str) -> list[str]:
+        return [
+            *(str(workshop.python()), "-s", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"),
+            *(f"--junitxml={self.junit}", *arguments),
+        ]
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    package: str
+    take: tuple[str, ...]  # of the source distribution
+    command: Callable[[Plan], list[str]]
+    environment: Callable[[Plan], dict[str, str]] = lambda _: {}
+    database: str = "suite"
+    prepare: tuple[str, ...] = ()  # SQL for the superuser, in that database
+    folder: str = "."  # to run in, below the copy
+    least: int = 0  # tests that pass: fewer, and something is amiss that has nothing to do with pgsleuth
+    # Why sessions may be opaque, as the report says it, and why the analysis can do no better.
+    opaque: dict[str, str] = field(default_factory=dict)
+
+    def copy(self, folder: Path) -> None:
+        """The tests alone: the driver itself is the installed one."""
+        source = workshop.source(self.package, workshop.pinned(self.package))
+        for part in self.take:
+            if (source / part).is_dir():
+                shutil.copytree(source / part, folder / part)
+            else:
+                (folder / part).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source / part, folder / part)
+
+
+def psycopg2_environment(plan: Plan) -> dict[str, str]:
+    return {
+        "PSYCOPG2_TESTDB": plan.target.database,
+        "PSYCOPG2_TESTDB_HOST": plan.target.host,
+        "PSYCOPG2_TESTDB_PORT": str(plan.target.port),
+        "PSYCOPG2_TESTDB_USER": plan.target.user,
+        "PSYCOPG2_TESTDB_PASSWORD": plan.target.password,
+        "PSYCOPG2_TEST_REPL_DSN": "",  # the same
+    }
+
+
+def psycopg2(name: str, **environment: str) -> Suite:
+    return Suite(
+        name=name,
+        package="psycopg2",
+        take=("tests",),
+        command=lambda plan: plan.pytest(*(plan.only or ("tests",))),
+        environment=lambda plan: {**psycopg2_environment(plan), **environment},
+        prepare=("CREATE EXTENSION hstore",),
+        opaque={REPLICATION: "test_replication.py: a walsender's commands are not SQL, its stream is not rows"},
+    )
+
+
+def sqlalchemy(driver: str) -> Suite:
+    return Suite(
+        name=f"sqlalchemy-{driver}",
+        package="SQLAlchemy",
+        take=("test", "lib", "setup.cfg", "pyproject.toml"),
+        command=lambda plan: plan.pytest(
+            *(plan.only or ("test/dialect", "test/sql", "test/engine")),
+            *("--backend-only", f"--dburi={plan.target.url(f'postgresql+{driver}')}"),
+        ),
+        prepare=(
+            *("CREATE SCHEMA test_schema", "CREATE SCHEMA test_schema_2"),
+            *("CREATE EXTENSION hstore", "CREATE EXTENSION citext"),
+        ),
+    )
+
+
+DJANGO_LABELS = (
+    *("aggregation", "aggregation_regress", "annotations", "auth_tests", "backends", "basic", "bulk_create", "cache"),
+    *("composite_pk", "constraints", "custom_lookups", "custom_pk", "datatypes", "dates", "datetimes"),
+    *("db_functions", "db_utils", "defer", "delete", "distinct_on_fields", "expressions", "expressions_case"),
+    *("expressions_window", "extra_regress", "filtered_relation", "fixtures", "force_insert_update"),
+    *("foreign_object", "from_db_value", "generic_relations", "get_or_create", "indexes", "inspectdb"),
+    *("introspection", "lookup", "m2m_through", "many_to_many", "many_to_one", "migrations", "model_fields"),
+    *("model_inheritance", "multiple_database", "null_queries", "ordering", "pagination", "postgres_tests"),
+    *("prefetch_related", "proxy_models", "queries", "raw_query", "schema", "select_for_update", "select_related"),
+    *("sessions_tests", "timezones", "transaction_hooks", "transactions", "unmanaged_models", "update"),
+)
+
+
+def django(name: str, driver: str, **options: bool) -> Suite:
+    return Suite(
+        name=f"django-{name}",
+        package="Django",
+        take=("tests",),
+        folder="tests",
+        command=lambda plan: [
+            *(str(workshop.python()), "runtests.py", "--settings=django_suite.settings", "--parallel=1"),
+            *("--noinput", *(plan.only or DJANGO_LABELS)),
+        ],
+        environment=lambda plan: {
+            "PYTHONPATH": str(HERE),
+            "SUITE_JUNIT": str(plan.junit),
+            "SUITE_DRIVER": driver,
+            "SUITE_OPTIONS": json.dumps(options),
+        },
+    )
+
+
+APIS = ("dbapi", "legacy", "native")  # of pg8000
+
+SUITES = (
+    psycopg2("psycopg2"),
+    psycopg2("psycopg2-green", PSYCOPG2_TEST_GREEN="1"),
+    Suite(
+        name="asyncpg",
+        package="asyncpg",
+        take=("tests",),
+        # These start clusters of their own, which pgsleuth is not in front of.
+        command=lambda plan: plan.pytest(*(plan.only or ("tests",)), "-k", "not TestConnectionAttributes"),
+        database="postgres",  # where some tests look for what others made in the default one
+    ),
+    Suite(
+        name="pg8000",
+        package="pg8000",
+        take=("test",),
+        # test/auth wants a server with rules of its own for each test.
+        command=lambda plan: plan.pytest(
+            *(plan.only or ("test",)),
+            *("--benchmark-disable", "--ignore=test/test_readme.py"),  # the text has a password of its own
+            *(f"--ignore=test/{api}/auth" for api in APIS),
+        ),
+        database="postgres",  # it names none
+        prepare=("CREATE EXTENSION hstore",),
+    ),
+    *(sqlalchemy(driver) for driver in ("psycopg2", "psycopg", "psycopg_async", "asyncpg", "pg8000")),
+    django("psycopg2", "psycopg2"),
+    django("psycopg", "psycopg"),
+    django("psycopg-binding", "psycopg", server_side_binding=True),
+)
