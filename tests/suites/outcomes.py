@@ -48,6 +48,10 @@ class Difference:
     through: Outcome | None
 
     @property
+    def files(self) -> set[str]:
+        return {outcome.file for outcome in (self.direct, self.through) if outcome}
+
+    @property
     def worse(self) -> bool:
         """Through pgsleuth. A test that fails on a direct connection alone is told, and is no fault."""
         if self.direct is None or self.through is None:

@@ -1,4 +1,4 @@
-"""The suites: where each comes from, what it wants of a server, how it is run, what of it cannot be understood."""
+"""The suites: where each is from, what it wants of a server, how it is run, what of it is opaque."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Plan:
     """One run of a suite."""
 
     target: Target
-    folder: Path  # of the tests, a copy of this run's own
     junit: Path
     only: tuple[str, ...]  # files of the suite; none: all of it
 
     def pytest(self, *arguments: str) -> list[str]:
         return [
-            *(str(workshop.python()), "-s", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"),
+            *(str(workshop.python()), "-s", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-o", "junit_family=xunit1"),  # with the file of each test
             *(f"--junitxml={self.junit}", *arguments),
         ]
 
@@ -77,7 +77,9 @@ def psycopg2(name: str, **environment: str) -> Suite:
         command=lambda plan: plan.pytest(*(plan.only or ("tests",))),
         environment=lambda plan: {**psycopg2_environment(plan), **environment},
         prepare=("CREATE EXTENSION hstore",),
-        opaque={REPLICATION: "test_replication.py: a walsender's commands are not SQL, its stream is not rows"},
+        opaque={
+            REPLICATION: "test_replication.py: a walsender's commands are not SQL, its stream is not rows"
+        },
     )
 
 
@@ -97,17 +99,16 @@ def sqlalchemy(driver: str) -> Suite:
     )
 
 
-DJANGO_LABELS = (
-    *("aggregation", "aggregation_regress", "annotations", "auth_tests", "backends", "basic", "bulk_create", "cache"),
-    *("composite_pk", "constraints", "custom_lookups", "custom_pk", "datatypes", "dates", "datetimes"),
-    *("db_functions", "db_utils", "defer", "delete", "distinct_on_fields", "expressions", "expressions_case"),
-    *("expressions_window", "extra_regress", "filtered_relation", "fixtures", "force_insert_update"),
-    *("foreign_object", "from_db_value", "generic_relations", "get_or_create", "indexes", "inspectdb"),
-    *("introspection", "lookup", "m2m_through", "many_to_many", "many_to_one", "migrations", "model_fields"),
-    *("model_inheritance", "multiple_database", "null_queries", "ordering", "pagination", "postgres_tests"),
-    *("prefetch_related", "proxy_models", "queries", "raw_query", "schema", "select_for_update", "select_related"),
-    *("sessions_tests", "timezones", "transaction_hooks", "transactions", "unmanaged_models", "update"),
-)
+DJANGO_LABELS = """
+    aggregation aggregation_regress annotations auth_tests backends basic bulk_create cache composite_pk
+    constraints custom_lookups custom_pk datatypes dates datetimes db_functions db_utils defer delete
+    distinct_on_fields expressions expressions_case expressions_window extra_regress filtered_relation
+    fixtures force_insert_update foreign_object from_db_value generic_relations get_or_create indexes
+    inspectdb introspection lookup m2m_through many_to_many many_to_one migrations model_fields
+    model_inheritance multiple_database null_queries ordering pagination postgres_tests prefetch_related
+    proxy_models queries raw_query schema select_for_update select_related sessions_tests timezones
+    transaction_hooks transactions unmanaged_models update
+"""
 
 
 def django(name: str, driver: str, **options: bool) -> Suite:
@@ -118,7 +119,7 @@ def django(name: str, driver: str, **options: bool) -> Suite:
         folder="tests",
         command=lambda plan: [
             *(str(workshop.python()), "runtests.py", "--settings=django_suite.settings", "--parallel=1"),
-            *("--noinput", *(plan.only or DJANGO_LABELS)),
+            *("--noinput", *(plan.only or DJANGO_LABELS.split())),
         ],
         environment=lambda plan: {
             "PYTHONPATH": str(HERE),

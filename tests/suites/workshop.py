@@ -1,4 +1,4 @@
-"""What the suites are run with: an environment of pinned packages, and the sources that the tests are taken from."""
+"""What the suites are run with: an environment of pinned packages, and the sources of the tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def _run(*command: str) -> None:
 
 
 def _pip(*arguments: str) -> None:
-    _run(str(VENV / "bin/python"), "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check", "--no-input")
+    pip = (str(VENV / "bin/python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+    _run(*pip, *arguments)
 
 
 def python() -> Path:
