@@ -17,8 +17,20 @@ class Outcome:
     text: str  # of the failure, or why it was skipped
 
 
-def _outcome(case: ElementTree.Element) -> Outcome:
-    file = case.get("file", "")
+def _file(case: ElementTree.Element, folder: Path) -> str:
+    """What pytest says, or, of a test that a suite took from elsewhere, where the class is."""
+    said = case.get("file", "")
+    if said.startswith(("/", "<", "..")):
+        words = case.get("classname", "").split(".")
+        for length in range(len(words), 0, -1):
+            path = "/".join(words[:length]) + ".py"
+            if (folder / path).is_file():
+                return path
+    return said
+
+
+def _outcome(case: ElementTree.Element, folder: Path) -> Outcome:
+    file = _file(case, folder)
     for word, tag in (("error", "error"), ("failed", "failure"), ("skipped", "skipped")):
         found = case.find(tag)
         if found is not None:
@@ -26,11 +38,12 @@ def _outcome(case: ElementTree.Element) -> Outcome:
     return Outcome("passed", file, "")
 
 
-def read_outcomes(path: Path) -> dict[str, Outcome]:
+def read_outcomes(path: Path, folder: Path) -> dict[str, Outcome]:
+    """By name of the test; `folder` is where the suite was run."""
     found: dict[str, Outcome] = {}
     for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314 # written by the suite we ran
         name = f"{case.get('classname')}::{case.get('name')}"
-        new = _outcome(case)
+        new = _outcome(case, folder)
         old = found.get(name)
         if old is None or WORDS.index(new.word) > WORDS.index(old.word):
             found[name] = new

@@ -44,6 +44,8 @@ class Suite:
     prepare: tuple[str, ...] = ()  # SQL for the superuser, in that database
     folder: str = "."  # to run in, below the copy
     least: int = 0  # tests that pass: fewer, and something is amiss that has nothing to do with pgsleuth
+    # Tests that fail at times on a direct connection too, and why: told, but never a fault.
+    loose: dict[str, str] = field(default_factory=dict)
     # Why sessions may be opaque, as the report says it, and why the analysis can do no better.
     opaque: dict[str, str] = field(default_factory=dict)
 
@@ -83,31 +85,42 @@ def psycopg2(name: str, **environment: str) -> Suite:
     )
 
 
-def sqlalchemy(driver: str) -> Suite:
+# What sends and reads values, of the dialect and above it.
+SQLALCHEMY_PARTS = """
+    test/dialect/postgresql/test_query.py test/dialect/postgresql/test_on_conflict.py
+    test/dialect/postgresql/test_dialect.py test/dialect/postgresql/test_async_pg.py
+    test/dialect/postgresql/test_reflection.py test/dialect/test_suite.py test/engine/test_execute.py
+    test/engine/test_transaction.py test/engine/test_reconnect.py test/sql/test_insert_exec.py
+    test/sql/test_resultset.py test/sql/test_returning.py test/sql/test_query.py test/sql/test_types.py
+    test/sql/test_defaults.py test/sql/test_sequences.py
+"""
+SQLALCHEMY_WHOLE = "test/dialect test/sql test/engine"
+
+
+def sqlalchemy(driver: str, parts: str = SQLALCHEMY_PARTS) -> Suite:
     return Suite(
         name=f"sqlalchemy-{driver}",
         package="SQLAlchemy",
         take=("test", "lib", "setup.cfg", "pyproject.toml"),
         command=lambda plan: plan.pytest(
-            *(plan.only or ("test/dialect", "test/sql", "test/engine")),
+            *(plan.only or parts.split()),
             *("--backend-only", f"--dburi={plan.target.url(f'postgresql+{driver}')}"),
         ),
         prepare=(
             *("CREATE SCHEMA test_schema", "CREATE SCHEMA test_schema_2"),
             *("CREATE EXTENSION hstore", "CREATE EXTENSION citext"),
+            'CREATE COLLATION "en_US" FROM "C"',
         ),
     )
 
 
 DJANGO_LABELS = """
-    aggregation aggregation_regress annotations auth_tests backends basic bulk_create cache composite_pk
-    constraints custom_lookups custom_pk datatypes dates datetimes db_functions db_utils defer delete
-    distinct_on_fields expressions expressions_case expressions_window extra_regress filtered_relation
-    fixtures force_insert_update foreign_object from_db_value generic_relations get_or_create indexes
-    inspectdb introspection lookup m2m_through many_to_many many_to_one migrations model_fields
-    model_inheritance multiple_database null_queries ordering pagination postgres_tests prefetch_related
-    proxy_models queries raw_query schema select_for_update select_related sessions_tests timezones
-    transaction_hooks transactions unmanaged_models update
+    aggregation aggregation_regress annotations backends basic bulk_create composite_pk constraints
+    custom_lookups custom_pk datatypes dates datetimes db_functions db_utils distinct_on_fields
+    expressions expressions_case expressions_window extra_regress filtered_relation force_insert_update
+    from_db_value get_or_create indexes introspection lookup m2m_through many_to_many model_fields
+    multiple_database null_queries ordering pagination postgres_tests prefetch_related proxy_models
+    queries raw_query schema select_for_update select_related transaction_hooks transactions update
 """
 
 
@@ -141,6 +154,11 @@ SUITES = (
         take=("tests",),
         # These start clusters of their own, which pgsleuth is not in front of.
         command=lambda plan: plan.pytest(*(plan.only or ("tests",)), "-k", "not TestConnectionAttributes"),
+        loose={
+            "tests.test_execute.TestExecuteMany::test_executemany_server_failure_during_writes": (
+                "whether the kernel takes 4 MB before the error is read: two of three runs fail without us"
+            )
+        },
         database="postgres",  # where some tests look for what others made in the default one
     ),
     Suite(
@@ -156,7 +174,8 @@ SUITES = (
         database="postgres",  # it names none
         prepare=("CREATE EXTENSION hstore",),
     ),
-    *(sqlalchemy(driver) for driver in ("psycopg2", "psycopg", "psycopg_async", "asyncpg", "pg8000")),
+    sqlalchemy("psycopg2", SQLALCHEMY_WHOLE),
+    *(sqlalchemy(driver) for driver in ("psycopg", "psycopg_async", "asyncpg", "pg8000")),
     django("psycopg2", "psycopg2"),
     django("psycopg", "psycopg"),
     django("psycopg-binding", "psycopg", server_side_binding=True),
