@@ -10,7 +10,7 @@ set -u
 export PYTHONDONTWRITEBYTECODE=1 RUFF_CACHE_DIR="$PWD/build/lint-cache/ruff"
 # The link targets of the architecture, and the folders that are used by themselves.
 FOLDERS="common wire detectors detectors/facts detectors/advisor report config proxy python docker
-    tests tests/unit tests/e2e tests/fuzz tests/bench tests/lint"
+    tests tests/unit tests/e2e tests/suites tests/fuzz tests/bench tests/lint"
 
 c_files() { project_files | grep '\.c$'; }
 c_and_h_files() { project_files | grep '\.[ch]$'; }

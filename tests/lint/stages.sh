@@ -81,6 +81,15 @@ python_tests() {
         "$TEST_VENV/bin/python" "$WITH_SERVER" "$TEST_VENV/bin/python" -m pytest -q -ra -p no:cacheprovider --junitxml="$RESULTS/python.xml"
 }
 
+# The drivers' own tests, from what PyPI has of them.
+suite_tests() {
+    build_preset asan &&
+        test_venv &&
+        sanitized suites timeout 7200 env PGSLEUTH_BIN="$ROOT/build/asan/pgsleuth" \
+            "$TEST_VENV/bin/python" -m pytest tests/suites -q -ra -p no:cacheprovider \
+            --junitxml="$RESULTS/suites.xml"
+}
+
 lint_tests() {
     test_venv &&
         cd tests/lint &&
@@ -111,6 +120,7 @@ run_stages() { # '' or --long
     stage e2e-asan e2e_tests asan "$e2e_seconds" "$markers"
     stage e2e-tsan e2e_tests tsan "$e2e_seconds" "$thread_markers"
     stage python python_tests
+    [ "$1" != --long ] || stage suites suite_tests
     stage fuzz run_fuzz "$fuzz_seconds"
     python3 tests/lint/summary.py "$RESULTS"
 }
