@@ -143,7 +143,7 @@ def test_message_of_tls_that_is_half_there_keeps_writing_waiting(pair: Pair, pgs
 
 
 def test_names_are_looked_up_again_without_touching_the_certificates(
-    authority: Authority, tmp_path: Path, pgsleuth: StartProxy
+    authority: Authority, pgsleuth: StartProxy
 ) -> None:
     """A server that cannot be reached makes pgsleuth look where it is now; certificates wait for SIGHUP."""
     mine = authority.sign("localhost")
