@@ -46,9 +46,8 @@ int network_new(const struct network_options *options, const struct network *for
     n->direct = options->upstream->direct;
     int r = resolve_all(options, n, error, error_size);
     if (r == NETWORK_OK) {
-        n->tls = former != NULL
-                     ? tls_ref(former->tls)
-                     : tls_new(&options->files, options->upstream, error, error_size);
+        n->tls = former != NULL ? tls_ref(former->tls)
+                                : tls_new(&options->files, options->upstream, error, error_size);
         r = n->tls != NULL ? NETWORK_OK : NETWORK_TLS;
     }
     if (r != NETWORK_OK) {

@@ -34,8 +34,8 @@ enum network_result {
 };
 
 /* Resolve the hosts and load the certificates, or take them over from the network that is in use:
- * NETWORK_OK with one reference in *out, or another result with one line in `error`. `former` may be
- * NULL. Blocks on name servers and files. */
+ * NETWORK_OK with one reference in *out, or another result with one line in `error`. `former` may
+ * be NULL. Blocks on name servers and files. */
 int network_new(const struct network_options *options, const struct network *former,
                 struct network **out, char *error, size_t error_size);
 

@@ -1,6 +1,7 @@
 /*
  * Certificates and what is verified, for both legs, by OpenSSL. Immutable once made, shared and
- * counted: a reload makes a new one, and connections that began with the old one keep it (SSL holds its context).
+ * counted: a reload makes a new one, and connections that began with the old one keep it (SSL holds
+ * its context).
  *
  * As PostgreSQL has it (be-secure-openssl.c, fe-secure-openssl.c): TLS 1.2 and up, no compression,
  * no renegotiation, no tickets, no session cache; ALPN `postgresql` is offered to the server always
@@ -26,7 +27,8 @@ struct tls_files {
     bool only_1_3;
 };
 
-/* Load everything: one reference. NULL with one line in `error`: which file, what is wrong with it. */
+/* Load everything: one reference. NULL with one line in `error`: which file, what is wrong with it.
+ */
 struct tls *tls_new(const struct tls_files *files, const struct upstream *upstream, char *error,
                     size_t error_size);
 

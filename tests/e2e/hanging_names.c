@@ -1,7 +1,7 @@
 /*
- * A name server that hangs, preloaded by test_legs.py: while the file that HANGING_NAMES names is there, a name
- * is looked up until the process ends. The look-up comes back in the middle of that end, which waits for what
- * the thread then does: whatever it uses must still be there.
+ * A name server that hangs, preloaded by test_legs.py: while the file that HANGING_NAMES names is
+ * there, a name is looked up until the process ends. The look-up comes back in the middle of that
+ * end, which waits for what the thread then does: whatever it uses must still be there.
  */
 #include <dlfcn.h>
 #include <netdb.h>
