@@ -102,6 +102,7 @@ run_stages() { # '' or --long
         thread_markers=threads
         fuzz_seconds=120
         e2e_seconds=7200
+        export PGSLEUTH_LONG=1
     else
         markers='not long'
         thread_markers='threads and not long'
