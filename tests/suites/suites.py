@@ -76,6 +76,7 @@ def psycopg2(name: str, **environment: str) -> Suite:
         name=name,
         package="psycopg2",
         take=("tests",),
+        least=750,
         command=lambda plan: plan.pytest(*(plan.only or ("tests",))),
         environment=lambda plan: {**psycopg2_environment(plan), **environment},
         prepare=("CREATE EXTENSION hstore",),
@@ -102,6 +103,7 @@ def sqlalchemy(driver: str, parts: str = SQLALCHEMY_PARTS) -> Suite:
         name=f"sqlalchemy-{driver}",
         package="SQLAlchemy",
         take=("test", "lib", "setup.cfg", "pyproject.toml"),
+        least=12000 if parts == SQLALCHEMY_WHOLE else 3000,
         command=lambda plan: plan.pytest(
             *(plan.only or parts.split()),
             *("--backend-only", f"--dburi={plan.target.url(f'postgresql+{driver}')}"),
@@ -129,6 +131,7 @@ def django(name: str, driver: str, **options: bool) -> Suite:
         name=f"django-{name}",
         package="Django",
         take=("tests",),
+        least=4000,
         folder="tests",
         command=lambda plan: [
             *(str(workshop.python()), "runtests.py", "--settings=django_suite.settings", "--parallel=1"),
@@ -152,6 +155,7 @@ SUITES = (
         name="asyncpg",
         package="asyncpg",
         take=("tests",),
+        least=300,
         # These start clusters of their own, which pgsleuth is not in front of.
         command=lambda plan: plan.pytest(*(plan.only or ("tests",)), "-k", "not TestConnectionAttributes"),
         loose={
@@ -165,6 +169,7 @@ SUITES = (
         name="pg8000",
         package="pg8000",
         take=("test",),
+        least=750,
         # test/auth wants a server with rules of its own for each test.
         command=lambda plan: plan.pytest(
             *(plan.only or ("test",)),
@@ -175,7 +180,7 @@ SUITES = (
         prepare=("CREATE EXTENSION hstore",),
     ),
     sqlalchemy("psycopg2", SQLALCHEMY_WHOLE),
-    *(sqlalchemy(driver) for driver in ("psycopg", "psycopg_async", "asyncpg", "pg8000")),
+    *(sqlalchemy(driver) for driver in ("psycopg", "asyncpg", "pg8000")),
     django("psycopg2", "psycopg2"),
     django("psycopg", "psycopg"),
     django("psycopg-binding", "psycopg", server_side_binding=True),
