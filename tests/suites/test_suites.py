@@ -22,6 +22,8 @@ from suites import SUITES, Plan, Suite
 
 SUITE_S = 1500
 TRIES = 3  # of tests whose outcomes differ
+# Bursts of 150,000 statements a second are in these suites, and the sanitized auditor is slow.
+RING_BYTES = 64 * 1024 * 1024
 # For prepared transactions and replication; more connections than any suite wants.
 SETTINGS = {"wal_level": "logical", "max_prepared_transactions": "20", "max_connections": "200"}
 SUPERUSER = "postgres"  # pg8000's tests know no other
@@ -98,7 +100,8 @@ def _through(suite: Suite, folder: Path, only: tuple[str, ...] = ()) -> Through:
     folder.mkdir()
     with contextlib.contextmanager(run_server)(**SETTINGS) as server:
         target = _prepared(server, suite)
-        proxy = Proxy(folder / "pgsleuth", target, workers=2, capture=folder / "capture").start()
+        options = {"workers": 2, "capture": folder / "capture", "ring_bytes": RING_BYTES}
+        proxy = Proxy(folder / "pgsleuth", target, **options).start()
         try:
             found = _play(suite, proxy.target, folder, only)
             return Through(found, proxy.stop(), folder / "capture")
