@@ -43,5 +43,5 @@ __attribute__((destructor)) static void end(void)
     if (!atomic_load(&waiting))
         return;
     atomic_store(&ending, true);
-    usleep(1000000);
+    sleep(1);
 }

@@ -53,7 +53,7 @@ static struct strbuf reply(const char *mechanism, int32_t len, const char *respo
 static size_t strip_guarded(struct strbuf *message)
 {
     struct span copy = guard_copy(strbuf_span(message));
-    uint8_t *writable = (uint8_t *)(uintptr_t)copy.data;
+    uint8_t *writable = (uint8_t *)(uintptr_t)copy.data; /* NOLINT(performance-no-int-to-ptr) */
     size_t left = wire_sasl_strip_plus(writable, copy.len);
     assert_true(left <= copy.len);
     memcpy(message->data, copy.data, left);
