@@ -10,11 +10,26 @@ import itertools
 import random
 import socket
 import struct
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, Awaitable, Callable
+from typing import Any, Callable
 
 import wire
-from faults import TOLD_S, WAIT_S, Client, Ended, Fault, Lane, Link, Mark, Plan, Side, Way, cancelled, dial
+from faults import (
+    TOLD_S,
+    WAIT_S,
+    Client,
+    EndedError,
+    Fault,
+    Lane,
+    Link,
+    Mark,
+    Plan,
+    Side,
+    Way,
+    cancelled,
+    dial,
+)
 from server import OPEN_ROLE, Target
 
 DATABASE = "app"
@@ -52,7 +67,9 @@ async def leave(c: Client) -> None:
 
 
 def rows_of(canary: str) -> str:
-    return f"SELECT n, repeat('{canary}', {ROW_BYTES // CANARY_BYTES}) FROM generate_series(1, {RESULT_ROWS}) n"
+    return (
+        f"SELECT n, repeat('{canary}', {ROW_BYTES // CANARY_BYTES}) FROM generate_series(1, {RESULT_ROWS}) n"
+    )
 
 
 async def job_statements(c: Client, canary: str) -> None:
@@ -373,7 +390,7 @@ async def perform(job: Job, c: Client, canary: str) -> bool:
     """Whether the job came to its end; what was still to be read is read in any case."""
     try:
         await job(c, canary)
-    except Ended:
+    except EndedError:
         await c.to_end()
         return False
     return True
@@ -393,8 +410,8 @@ class Front:
     async def record(self) -> None:
         """Each job once, without a fault."""
         for name in {state.job: None for state in self.states}:
-            canary = f"{name[:8].replace(' ', '_'):_<12}{random.getrandbits(48):012x}"  # noqa: S311
-            run = Run(self, *self.lanes[0], name, canary)
+            canary = f"{name[:8].replace(' ', '_'):_<12}{random.getrandbits(48):012x}"
+            run = Run(self, self.lanes[0], name, canary)
             await run.play()
             c = run.main
             assert run.finished, f"{name}: {bytes(c.got[-300:])!r}"
@@ -407,18 +424,18 @@ class Front:
         """All lanes at once; gives what went wrong."""
         waiting, wrong = iter(cases), []
 
-        async def work(lane: Lane, port: int) -> None:
+        async def work(place: tuple[Lane, int]) -> None:
             for case in waiting:
-                run = Run(self, lane, port, case.state.job, case.canary, case)
+                run = Run(self, place, case.state.job, case.canary, case)
                 try:
                     await run.play()
                     run.check()
-                except (AssertionError, Ended, OSError, asyncio.TimeoutError) as error:
+                except (AssertionError, EndedError, OSError, asyncio.TimeoutError) as error:
                     wrong.append(f"{case}: {type(error).__name__} {error}")
                 if case.state.job in WRITING:
                     self.writers[case.canary] = rows_after(case)
 
-        await asyncio.gather(*(work(lane, port) for lane, port in self.lanes))
+        await asyncio.gather(*(work(place) for place in self.lanes))
         return wrong
 
 
@@ -426,11 +443,10 @@ class Run:
     """A job, with a fault or without, and beside it a session that must not notice."""
 
     def __init__(
-        self, front: Front, lane: Lane, port: int, name: str, canary: str, case: Case | None = None
+        self, front: Front, place: tuple[Lane, int], name: str, canary: str, case: Case | None = None
     ) -> None:
         self.front = front
-        self.lane = lane
-        self.port = port
+        self.lane, self.port = place
         self.name = name
         self.canary = canary
         self.case = case
@@ -560,7 +576,7 @@ class Run:
     async def _carry(self, courier: Client, request: bytes) -> None:
         try:
             await courier.send(request)
-        except Ended:
+        except EndedError:
             return
         await courier.to_end()
         assert courier.got == b"", "a cancel has no answer"
