@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from certs import Authority
-from fault_cases import TABLE, Front
+from fault_cases import Front
+from fault_jobs import TABLE
 from faults import Lane, Loop, loop_in_thread
 from proxy import Proxy, eventually
 from rest import SANITIZER, Rest
@@ -21,7 +22,8 @@ from server import OPEN_ROLE, Server, free_port, run_server
 
 LANES = 8
 BATCH = 80
-CASES, TLS_CASES, LONG_CASES = 560, 80, 4000
+CASES, TLS_CASES = 560, 160
+LONG_BATCH, LONG_CASES = 500, 4000
 
 
 class Bench:
@@ -125,17 +127,18 @@ def tls_bench(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         authority.close()
 
 
-def batches(cases: int, seed: int = 1) -> list[tuple[int, int, int]]:
+def batches(cases: int, size: int = BATCH, seed: int = 1) -> list[tuple[int, int, int]]:
     """Seed, first and last."""
     if asked := os.environ.get("PGSLEUTH_FAULTS", ""):
         seed_text, _, numbers = asked.partition(":")
         first, _, last = numbers.partition("-")
         return [(int(seed_text), int(first), int(last or first))]
-    return [(seed, first, min(first + BATCH, cases) - 1) for first in range(0, cases, BATCH)]
+    return [(seed, first, min(first + size, cases) - 1) for first in range(0, cases, size)]
 
 
 def run_batch(bench: Bench, seed: int, first: int, last: int) -> None:
-    wrong = bench.loop.run(bench.front.run_cases([bench.front.case(seed, n) for n in range(first, last + 1)]))
+    cases = [bench.front.case(seed, n) for n in range(first, last + 1)]
+    wrong = bench.loop.run(bench.front.run_cases(cases), limit_s=60 + len(cases))
     assert not wrong, "\n".join(["", *wrong])
     bench.check_rest()
     bench.check_rows()
@@ -152,4 +155,11 @@ def test_broken_connection_is_told_in_time_and_to_nobody_else(
 def test_connection_broken_under_tls_is_told_in_time_and_to_nobody_else(
     tls_bench: Bench, seed: int, first: int, last: int
 ) -> None:
+    run_batch(tls_bench, seed, first, last)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "first", "last"), batches(LONG_CASES, LONG_BATCH, seed=2))
+def test_more_connections_break(bench: Bench, tls_bench: Bench, seed: int, first: int, last: int) -> None:
+    run_batch(bench, seed, first, last)
     run_batch(tls_bench, seed, first, last)

@@ -278,6 +278,15 @@ def test_clients_that_stay_when_the_server_has_gone_are_let_go(mortal: Server, s
     close(sessions)
 
 
+def test_half_closed_client_waits_without_a_busy_loop(steady: Rest) -> None:
+    with wire.log_in(steady.proxy.target).socket as peer:
+        peer.sendall(wire.query(f"SELECT pg_sleep({2 * STOPPED_S})"))
+        peer.shutdown(socket.SHUT_WR)
+        assert is_quiet(steady.proxy)
+        assert [m.type for m in wire.split(wire.read_to_end(peer))] == ["T", "D", "C", "Z"]
+    steady.check()
+
+
 def test_client_that_reads_late_gets_all_though_the_server_has_gone(mortal: Server, steady: Rest) -> None:
     proxy = steady.proxy
 
