@@ -95,10 +95,16 @@ def pgsleuth_report() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="module")
-def relay(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """One pgsleuth for all tests of a module that only need some relay."""
+def start_for_module(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartProxy]:
+    """As `pgsleuth`, for those that stay until the module is done."""
     started: list[Proxy] = []
     try:
-        yield _factory(server, tmp_path_factory.mktemp("relay"), started)(workers=2)
+        yield _factory(server, tmp_path_factory.mktemp("relay"), started)
     finally:
         _end(started)
+
+
+@pytest.fixture(scope="module")
+def relay(start_for_module: StartProxy) -> Proxy:
+    """One pgsleuth for all tests of a module that only need some relay."""
+    return start_for_module(workers=2)

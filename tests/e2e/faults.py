@@ -1,4 +1,4 @@
-"""Connections that break on purpose: links that pass bytes and strike at one of them, and a client that records."""
+"""Connections that break on purpose: links that strike at a byte they pass, and a client that records."""
 
 from __future__ import annotations
 
@@ -117,9 +117,7 @@ class Link:
     async def _pass(self, way: Way) -> None:
         """One direction until its source ends. What is counted as passed was offered at least."""
         loop = asyncio.get_running_loop()
-        from_side, to_side = (
-            (Side.CLIENT, Side.SERVER) if way is Way.UP else (Side.SERVER, Side.CLIENT)
-        )
+        from_side, to_side = (Side.CLIENT, Side.SERVER) if way is Way.UP else (Side.SERVER, Side.CLIENT)
         source, sink = self.end(from_side), self.end(to_side)
         try:
             while True:
@@ -216,7 +214,7 @@ async def dial(host: str, port: int) -> socket.socket:
 
 
 class Lane:
-    """A listener in front of the server: an upstream for one listener of pgsleuth, and for one case at a time."""
+    """In front of the server: an upstream for one listener of pgsleuth, and for one case at a time."""
 
     def __init__(self, server: Target) -> None:
         self.server = server
@@ -276,7 +274,7 @@ class Lane:
         self.listener.close()
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """The connection is over."""
 
 
@@ -321,15 +319,15 @@ class Client:
         try:
             await asyncio.get_running_loop().sock_sendall(self.peer, data)
         except OSError as error:
-            raise Ended from error
+            raise EndedError from error
 
     async def _read(self) -> bytes:
         try:
             data = await asyncio.get_running_loop().sock_recv(self.peer, CHUNK)
         except OSError as error:
-            raise Ended from error
+            raise EndedError from error
         if not data:
-            raise Ended
+            raise EndedError
         self.raw_got += len(data)
         return data
 
@@ -345,7 +343,7 @@ class Client:
                 await self._flush()
                 self.incoming.write(await self._read())
             except ssl.SSLError as error:
-                raise Ended from error
+                raise EndedError from error
             else:
                 await self._flush()
                 return
@@ -375,7 +373,7 @@ class Client:
         except ssl.SSLError as error:
             raise AssertionError(f"what came is no TLS of the server's: {error}") from error
         self.got += found
-        raise Ended
+        raise EndedError
 
     async def receive(self) -> None:
         data = await self._read()
@@ -408,7 +406,7 @@ class Client:
         return found
 
     async def to_end(self) -> None:
-        with contextlib.suppress(Ended):
+        with contextlib.suppress(EndedError):
             while True:
                 await self.receive()
 
@@ -419,7 +417,7 @@ class Client:
             return
         await asyncio.wait_for(self.struck.struck.wait(), WAIT_S)
         if self.struck.plan is not None and self.struck.plan.fault is not Fault.STALL:
-            raise Ended
+            raise EndedError
 
     def close(self) -> None:
         self.peer.close()

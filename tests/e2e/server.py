@@ -192,19 +192,8 @@ class Server:
             os.chown(self.data.parent, account["user"], account["group"])
         self._initdb(account)
         self._keep_certificate(account)
-        settings = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
         self._let_in()
-        with (self.folder / "server.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [self._program("postgres"), "-D", str(self.data), "-p", str(self.admin.port), *settings],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                preexec_fn=end_with_parent(signal.SIGINT),  # one call of libc
-                **account,
-            )
-        self._wait_ready()
+        self.launch()
         self.sql(f"CREATE ROLE app LOGIN PASSWORD '{self.app.password}'")
         self.sql("CREATE DATABASE app OWNER app")
         self.sql(f"CREATE ROLE {OPEN_ROLE} LOGIN IN ROLE app")
@@ -215,6 +204,27 @@ class Server:
             self.admin_of("app"),
         )
         self.sql("GRANT pg_signal_backend, pg_read_all_stats TO app")
+
+    def launch(self) -> None:
+        """Over the data that is there; until it serves."""
+        settings = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self._program("postgres"), "-D", str(self.data), "-p", str(self.admin.port), *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                preexec_fn=end_with_parent(signal.SIGINT),  # one call of libc
+                **server_account(),
+            )
+        self._wait_ready()
+
+    def halt(self, number: int) -> None:
+        """Until it is gone: SIGINT is a fast shutdown, SIGQUIT an immediate one."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(READY_S)
 
     def _initdb(self, account: dict[str, Any]) -> None:
         words = self.data.parent / "password"

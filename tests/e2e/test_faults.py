@@ -1,45 +1,29 @@
-"""Connections that break at any byte, servers and helpers that die or stop, and what is not there any more.
+"""Connections that break: at any byte, on either side, in every way.
 
-A case is rerun by its number: PGSLEUTH_FAULTS=SEED:FIRST-LAST (or SEED:NUMBER) instead of those of the default run.
+A case is rerun by its number: PGSLEUTH_FAULTS=SEED:FIRST-LAST, or SEED:NUMBER, takes the place of what
+the default run would do.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from certs import Authority
-from fault_cases import TABLE, Front
+from fault_cases import Front
+from fault_jobs import TABLE
 from faults import Lane, Loop, loop_in_thread
 from proxy import Proxy, eventually
+from rest import SANITIZER, Rest
 from server import OPEN_ROLE, Server, free_port, run_server
 
 LANES = 8
 BATCH = 80
-CASES, TLS_CASES, LONG_CASES = 560, 80, 4000
-MEMORY_BYTES = 64 << 20
-IDLE_CPU_S = 0.3
-# The freed memory that the sanitizer keeps back would hide what is not freed.
-SANITIZER = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:quarantine_size_mb=4"}
-
-
-def descriptors(proxy: Proxy) -> int:
-    return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
-
-
-def cpu_s(proxy: Proxy) -> float:
-    stat = Path(f"/proc/{proxy.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def is_quiet(proxy: Proxy) -> bool:
-    before = cpu_s(proxy)
-    time.sleep(1)
-    return cpu_s(proxy) - before < IDLE_CPU_S
+CASES, TLS_CASES = 560, 160
+LONG_BATCH, LONG_CASES = 500, 4000
 
 
 class Bench:
@@ -50,33 +34,31 @@ class Bench:
         self.server = server
         self.proxy = proxy
         self.front = front
-        self.base_fds = 0
-        self.base_bytes = 0
+        self.rest: Rest | None = None
 
     def warm_up(self) -> None:
         self.loop.run(self.front.record())
         cases = [self.front.case(0, n) for n in range(3 * LANES)]
         assert self.loop.run(self.front.run_cases(cases)) == []
         eventually("the sessions end", lambda: self.sessions() == 0)
-        self.base_fds, self.base_bytes = descriptors(self.proxy), self.proxy.rss_bytes()
+        self.rest = Rest(self.proxy)
 
     def sessions(self) -> int:
-        return int(self.server.sql(
-            f"SELECT count(*) FROM pg_stat_activity WHERE usename IN ('{OPEN_ROLE}', 'app')"
-        ))
+        return int(
+            self.server.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename IN ('{OPEN_ROLE}', 'app')")
+        )
 
     def check_rest(self) -> None:
         """Nothing of the sessions is left."""
-        proxy = self.proxy
         eventually("the sessions end", lambda: self.sessions() == 0)
-        eventually("descriptors are closed", lambda: descriptors(proxy) <= self.base_fds)
-        eventually("it sleeps", lambda: is_quiet(proxy))
-        more = proxy.rss_bytes() - self.base_bytes
-        assert more < MEMORY_BYTES, f"{more >> 20} MiB more than at first"
+        assert self.rest is not None
+        self.rest.check()
 
     def check_rows(self) -> None:
         """What was committed is what was said to be; of all cases so far, for some may be late."""
-        found = self.server.sql(f"SELECT canary, count(*) FROM {TABLE} GROUP BY 1", self.server.admin_of("app"))
+        found = self.server.sql(
+            f"SELECT canary, count(*) FROM {TABLE} GROUP BY 1", self.server.admin_of("app")
+        )
         rows = dict(line.split("|") for line in found.splitlines())
         found_rows = {canary: int(rows.get(canary, 0)) for canary in self.front.writers}
         assert [c for c, n in found_rows.items() if n not in self.front.writers[c]] == [], found_rows
@@ -103,9 +85,7 @@ def start_bench(loop: Loop, server: Server, folder: Path, lanes: int, **options:
     return Bench(loop, server, proxy, Front(server.app, made, ports, tls="tls_cert" in options))
 
 
-def run_bench(
-    loop: Loop, server: Server, folder: Path, lanes: int, **options: str
-) -> Iterator[Bench]:
+def run_bench(loop: Loop, server: Server, folder: Path, lanes: int, **options: str) -> Iterator[Bench]:
     server.sql(
         f"CREATE TABLE IF NOT EXISTS {TABLE} (canary text, n int, filling text);"
         f"GRANT INSERT ON {TABLE} TO app",
@@ -147,19 +127,18 @@ def tls_bench(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         authority.close()
 
 
-def batches(cases: int, seed: int = 1) -> list[tuple[int, int, int]]:
+def batches(cases: int, size: int = BATCH, seed: int = 1) -> list[tuple[int, int, int]]:
     """Seed, first and last."""
     if asked := os.environ.get("PGSLEUTH_FAULTS", ""):
         seed_text, _, numbers = asked.partition(":")
         first, _, last = numbers.partition("-")
         return [(int(seed_text), int(first), int(last or first))]
-    return [(seed, first, min(first + BATCH, cases) - 1) for first in range(0, cases, BATCH)]
+    return [(seed, first, min(first + size, cases) - 1) for first in range(0, cases, size)]
 
 
 def run_batch(bench: Bench, seed: int, first: int, last: int) -> None:
-    wrong = bench.loop.run(
-        bench.front.run_cases([bench.front.case(seed, n) for n in range(first, last + 1)])
-    )
+    cases = [bench.front.case(seed, n) for n in range(first, last + 1)]
+    wrong = bench.loop.run(bench.front.run_cases(cases), limit_s=60 + len(cases))
     assert not wrong, "\n".join(["", *wrong])
     bench.check_rest()
     bench.check_rows()
@@ -176,4 +155,11 @@ def test_broken_connection_is_told_in_time_and_to_nobody_else(
 def test_connection_broken_under_tls_is_told_in_time_and_to_nobody_else(
     tls_bench: Bench, seed: int, first: int, last: int
 ) -> None:
+    run_batch(tls_bench, seed, first, last)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "first", "last"), batches(LONG_CASES, LONG_BATCH, seed=2))
+def test_more_connections_break(bench: Bench, tls_bench: Bench, seed: int, first: int, last: int) -> None:
+    run_batch(bench, seed, first, last)
     run_batch(tls_bench, seed, first, last)
