@@ -6,11 +6,12 @@
  *                     expected, so that nothing is in our hands that was sent before encryption was
  *                     agreed (CVE-2021-23214 and its kin). SSLRequest and direct TLS.
  *   handshake_server  the server leg: its addresses one after the other, SSLRequest (one byte is
- * read for its answer, CVE-2021-23222), TLS, then the client's packet, untouched. handshake_auth
- * SCRAM through two TLS connections. Where the client's leg has no TLS, libpq would not go on when
- * it is offered SCRAM-SHA-256-PLUS: the offer is taken out, the one thing that is ever rewritten.
- * Where both have TLS with different certificates, a login that is bound to ours cannot succeed: it
- * is refused with words that tell the ways out.
+ *                     read for its answer, CVE-2021-23222), TLS, then the client's packet.
+ *   handshake_auth    SCRAM through two TLS connections. Where the client's leg has no TLS, libpq
+ *                     would not go on when it is offered SCRAM-SHA-256-PLUS: the offer is taken
+ *                     out, the one thing that is ever rewritten. Where both have TLS with different
+ *                     certificates, a login that is bound to ours cannot succeed: it is refused
+ *                     with words that tell the ways out.
  *
  * Any 3.x version, and any other, is forwarded untouched: the server words its own refusals. See
  * "Start-up" and "SASL Authentication" in the PostgreSQL manual, and backend_startup.c.

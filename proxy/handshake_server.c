@@ -59,7 +59,7 @@ bool handshake_server_lost(struct session *s)
         return true;
     }
     char why[TLS_ERROR_TEXT];
-    snprintf(why, sizeof(why), "it refused: %s", SSL_alert_desc_string_long(s->server.alert));
+    snprintf(why, sizeof(why), "it refused: %s", tls_alert_text(s->server.alert));
     refuse_for_tls(s, why);
     return true;
 }

@@ -4,15 +4,15 @@
  *   1. STARTUP     handshake_client reads start-up packets, byte-exact, from the client alone, and
  *      answers requests for encryption; with a certificate TLS begins (ACCEPTING_TLS) and start-up
  *      packets are read again, inside it. A CancelRequest makes the session a courier.
- *   2. CONNECTING  handshake_server connects the server leg, without blocking, and encrypts it if
- * the upstream's sslmode says so. The client is not read.
+ *   2. CONNECTING  handshake_server connects the server leg, without blocking, and encrypts it
+ *      (ASKING_TLS, STARTING_TLS) if the upstream's sslmode says so. The client is not read.
  *   3. AUTHENTICATING  where TLS on the server leg makes the difference, handshake_auth looks at
- * the server's offer of SASL mechanisms and at the client's choice.
+ *      the server's offer of SASL mechanisms and at the client's choice.
  *   4. RELAYING    relay moves bytes both ways and shows a copy to the tap. Whatever the tap thinks
  *      of them changes nothing here.
- *   5. LINGERING   one side is done: what is still to be written is written, the client is read and
- *      ignored until it closes or a few seconds are over. Closing at once would make the kernel
- * send RST, and the client would lose the error message it was sent.
+ *   5. LINGERING   the server is done, or the client was refused: what is still to be written is
+ *      written, the client is read and ignored until it closes or a few seconds are over. Closing
+ *      at once would make the kernel send RST, and the client would lose the error it was sent.
  *   6. CLOSED      on the worker's reap list; freed once per turn of the loop, so that no callback
  *      of this turn meets a freed session.
  *

@@ -394,3 +394,11 @@ bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT])
                                   : last_error());
     return !closed;
 }
+
+const char *tls_alert_text(uint8_t alert)
+{
+    /* SSL_alert_desc_string_long knows nothing of the alerts of TLS 1.3. */
+    unsigned long code = ERR_PACK(ERR_LIB_SSL, 0, SSL_AD_REASON_OFFSET + alert);
+    const char *text = ERR_reason_error_string(code);
+    return text != NULL ? text : "alert of an unknown kind";
+}

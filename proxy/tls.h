@@ -62,4 +62,7 @@ bool tls_days_left(const struct tls *t, int *days);
  * closed, as a probe does. */
 bool tls_failure(const SSL *ssl, char text[TLS_ERROR_TEXT]);
 
+/* What a fatal alert of the peer means, for people. Static. */
+const char *tls_alert_text(uint8_t alert);
+
 #endif
