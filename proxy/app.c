@@ -83,8 +83,6 @@ static bool catch_signals(struct app *app)
         if (app->signals[i] == NULL || event_add(app->signals[i], NULL) != 0)
             return false;
     }
-    /* A peer or a terminal that is gone is an error of the write, not the end of the program. */
-    signal(SIGPIPE, SIG_IGN);
     return true;
 }
 
@@ -173,8 +171,19 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* A peer or a terminal that is gone, and a file at its limit, are errors of a write; a reload that
+ * comes before or after it can be followed is none. libevent gives these back when its events go.
+ */
+static void ignore_signals(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
 static enum exit_code start(struct app *app)
 {
+    ignore_signals();
     enum exit_code r = preflight_run(app->options, &app->preflight);
     if (r != EXIT_OK)
         return r;
