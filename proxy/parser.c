@@ -210,13 +210,6 @@ static void on_start(evutil_socket_t fd, short what, void *context)
         start_child(p);
 }
 
-static void on_answer_timeout(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    child_failed(context);
-}
-
 /* Begin again to count the child's 5 s, when it has something to read or to answer. */
 static void watch_answer(struct parser *p)
 {
@@ -224,6 +217,26 @@ static void watch_answer(struct parser *p)
         event_add(p->answer_timer, &(struct timeval){.tv_sec = ANSWER_TIMEOUT_S});
     else
         event_del(p->answer_timer);
+}
+
+/* The loop may have been held up by a report: an answer that is there, or a question that is still
+ * here, is no fault of the child's. */
+static bool has_an_excuse(const struct parser *p)
+{
+    uint8_t byte;
+    return (p->sending == p->first && p->sent_bytes == 0) ||
+           recv(event_get_fd(p->read_event), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void on_answer_timeout(evutil_socket_t fd, short what, void *context)
+{
+    struct parser *p = context;
+    (void)fd;
+    (void)what;
+    if (has_an_excuse(p))
+        watch_answer(p);
+    else
+        child_failed(p);
 }
 
 /* --- asking --- */
@@ -248,8 +261,11 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         p->sent_bytes += (size_t)n;
         if (p->sent_bytes < p->sending->header.len)
             continue;
+        bool oldest = p->sending == p->first;
         p->sending = p->sending->next;
         p->sent_bytes = 0;
+        if (oldest)
+            watch_answer(p);
     }
 }
 
