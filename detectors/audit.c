@@ -223,6 +223,9 @@ void audit_record(struct audit *a, const struct record_header *record)
     case RECORD_WIDTHS:
         catalogue_add_widths(&a->catalogue, r);
         break;
+    case RECORD_UNREAD:
+        a->unread += ((const struct record_unread *)r)->statements;
+        break;
     case RECORD_MARK:
         sessions_advance(&a->sessions, ((const struct record_mark *)r)->time_us);
         break;

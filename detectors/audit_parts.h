@@ -28,6 +28,7 @@ struct audit {
     uint64_t cut_units; /* at their cap */
     uint64_t statements;
     uint64_t bytes;
+    uint64_t unread; /* statements relayed in pipelines too deep to read */
     uint64_t lost_tags;
     uint64_t explained;
     uint64_t explain_failed;

@@ -80,6 +80,7 @@ static void count_facts(struct result *r, const struct audit *a)
 static void fill_coverage(struct result *r, const struct audit *a)
 {
     r->dropped_records = a->end.dropped;
+    r->unread_statements = a->unread;
     r->refused_sessions = a->end.refused;
     r->parser_restarts = a->end.parser_restarts;
     r->overflow_statements = a->catalogue.overflowed;

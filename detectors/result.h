@@ -66,6 +66,7 @@ struct result {
 
     /* coverage: what the figures leave out */
     uint64_t dropped_records;
+    uint64_t unread_statements; /* relayed in pipelines too deep to read */
     uint64_t refused_sessions;
     uint64_t overflow_statements;
     uint64_t overflow_endpoints;

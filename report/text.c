@@ -162,6 +162,8 @@ static void add_losses(struct strbuf *b, const json_t *coverage)
         const char *many;
     } losses[] = {
         {"dropped_records", "record dropped", "records dropped"},
+        {"unread_statements", "statement in a pipeline too deep to read",
+         "statements in pipelines too deep to read"},
         {"refused_sessions", "session refused", "sessions refused"},
         {"untagged_requests", "request without a route tag", "requests without a route tag"},
         {"overflow_statements", "statement past the cap", "statements past the cap"},

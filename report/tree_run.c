@@ -179,6 +179,7 @@ json_t *rpt_coverage(const struct result *r)
     rpt_put(&out, "untagged_requests",
             rpt_count(r->units > r->tagged_units ? r->units - r->tagged_units : 0));
     rpt_put(&out, "dropped_records", rpt_count(r->dropped_records));
+    rpt_put(&out, "unread_statements", rpt_count(r->unread_statements));
     rpt_put(&out, "refused_sessions", rpt_count(r->refused_sessions));
     rpt_put(&out, "opaque_sessions", rpt_count(total));
     rpt_put(&out, "opaque", reasons);

@@ -181,8 +181,7 @@ struct wire_request *queue_push(struct wire_conversation *c, enum wire_request_k
 {
     if (c->queue_count == c->queue_size && !queue_grow(c)) {
         bool deep = c->queue_size >= WIRE_MAX_REQUESTS;
-        wire_conversation_make_opaque(
-            c, deep ? WIRE_OPAQUE_PIPELINE_TOO_DEEP : WIRE_OPAQUE_NO_MEMORY, now_us);
+        skim_or_opaque(c, deep ? WIRE_OPAQUE_PIPELINE_TOO_DEEP : WIRE_OPAQUE_NO_MEMORY, now_us);
         return NULL;
     }
     struct wire_request *request = queue_at(c, c->queue_count++);
@@ -225,6 +224,13 @@ void queue_pop(struct wire_conversation *c)
     /* One deep pipeline is no reason to hold its room for the rest of the session. */
     if (c->queue_count == 0 && c->queue_size > KEEP_QUEUE)
         queue_free(c);
+}
+
+void queue_clear(struct wire_conversation *c)
+{
+    while (c->queue_count > 0)
+        queue_pop(c);
+    queue_free(c);
 }
 
 /* A refused Parse or Close changes nothing on the server: let the name mean what it did. */
@@ -345,9 +351,7 @@ void wire_conversation_begin(struct wire_conversation *c, struct wire_context *c
 static void forget_everything(struct wire_conversation *c)
 {
     exchange_abandon(c);
-    while (c->queue_count > 0)
-        queue_pop(c);
-    queue_free(c);
+    queue_clear(c);
     forget_portals(c);
     map64_fini(&c->portals);
     forget_prepared(c);
@@ -359,6 +363,7 @@ void wire_conversation_make_opaque(struct wire_conversation *c, enum wire_opaque
     if (c->phase == WIRE_OPAQUE)
         return;
     forget_everything(c);
+    skim_write(c, now_us);
     c->phase = WIRE_OPAQUE;
     c->opaque_reason = c->account.refused ? WIRE_OPAQUE_MEMORY_CAP : reason;
     size_t size = sizeof(struct record_session_opaque);
@@ -377,6 +382,7 @@ void wire_conversation_make_opaque(struct wire_conversation *c, enum wire_opaque
 void wire_conversation_end(struct wire_conversation *c, const struct wire_session_end *end)
 {
     forget_everything(c);
+    skim_write(c, end->now_us);
     size_t size = sizeof(struct record_session_end);
     struct record_session_end *r = ring_reserve(c->ctx->ring, size);
     if (r == NULL)

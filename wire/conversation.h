@@ -15,6 +15,9 @@
  *  - Notices, notifications and parameter changes come between any two messages.
  *  - PortalSuspended ends an Execute but not its portal.
  *
+ * A pipeline that is too deep to hold is skimmed (conversation_skim.c): until all of it is
+ * answered, only its Syncs are counted; then the conversation goes on.
+ *
  * A completed exchange is held until the next message that tells the transaction state, then
  * written to the ring. Nothing here blocks, logs or reads a clock. A message that cannot be right
  * makes the conversation opaque: it says so once, forgets everything and ignores what follows.
@@ -35,6 +38,7 @@ enum {
 enum wire_phase {
     WIRE_STARTING, /* until the first ReadyForQuery */
     WIRE_READY,
+    WIRE_SKIMMING, /* until the last Sync is answered */
     WIRE_OPAQUE,
 };
 
@@ -145,6 +149,15 @@ struct wire_exchange {
     struct wire_columns *columns;
 };
 
+/* What is kept of a pipeline that is not read message by message. */
+struct wire_skim {
+    uint32_t replies; /* ReadyForQuery that the Syncs so far still wait for */
+    bool unsynced;    /* the client sent something behind its last Sync */
+    bool renamed;     /* names changed that a refused message would have to change back */
+    uint64_t executes;
+    enum wire_opaque_reason reason;
+};
+
 struct wire_conversation {
     struct wire_context *ctx;
     struct wire_account account; /* what this session holds, its framers' bodies included */
@@ -170,6 +183,7 @@ struct wire_conversation {
     uint32_t queue_count;
     struct map64 prepared;
     struct map64 portals;
+    struct wire_skim skim;     /* while WIRE_SKIMMING */
     struct wire_exchange open; /* being answered */
     struct wire_exchange done; /* complete, its transaction state not yet known */
 };

@@ -185,7 +185,7 @@ static int on_parse(struct wire_conversation *c, const struct wire_message *m, i
         return 0;
     struct wire_prepared *prepared = prepared_new(c, &parse, m, now_us);
     if (prepared == NULL) {
-        wire_conversation_make_opaque(c, WIRE_OPAQUE_NO_MEMORY, now_us);
+        skim_or_opaque(c, WIRE_OPAQUE_NO_MEMORY, now_us);
         return 0;
     }
     request->name = name_hash(parse.name);
@@ -319,7 +319,7 @@ static int on_bind(struct wire_conversation *c, const struct wire_message *m, in
         return 0;
     struct wire_portal *portal = portal_new(c);
     if (portal == NULL) {
-        wire_conversation_make_opaque(c, WIRE_OPAQUE_NO_MEMORY, now_us);
+        skim_or_opaque(c, WIRE_OPAQUE_NO_MEMORY, now_us);
         return 0;
     }
     struct wire_prepared *prepared = map64_get(&c->prepared, name_hash(bind.statement));
@@ -462,9 +462,13 @@ void wire_conversation_from_client(struct wire_conversation *c, const struct wir
 {
     if (c->phase == WIRE_OPAQUE)
         return;
+    int r = 0;
     /* The server ignores all but Sync and Terminate while it skips. */
-    if (c->skipping && m->type != WIRE_SYNC && m->type != WIRE_TERMINATE)
-        return;
-    if (dispatch(c, m, now_us) != 0 || c->account.refused)
+    bool ignored = c->skipping && m->type != WIRE_SYNC && m->type != WIRE_TERMINATE;
+    if (c->phase != WIRE_SKIMMING && !ignored)
+        r = dispatch(c, m, now_us);
+    if (c->phase == WIRE_SKIMMING)
+        r = skim_from_client(c, m, now_us);
+    if (r != 0 || c->account.refused)
         wire_conversation_make_opaque(c, WIRE_OPAQUE_BAD_BODY, now_us);
 }

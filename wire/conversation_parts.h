@@ -4,6 +4,7 @@
  *   conversation.c         life, queue, names
  *   conversation_client.c  what each message of the client asks
  *   conversation_server.c  what each message of the server answers
+ *   conversation_skim.c    a pipeline too deep to hold
  *   exchange.c             one exchange: opened, counted, completed, written
  */
 #ifndef PGSLEUTH_WIRE_CONVERSATION_PARTS_H
@@ -58,6 +59,26 @@ void forget_prepared(struct wire_conversation *c);
 /* Forget the statements that were not bound in the later half of the time since the least used one
  * was. */
 void forget_least_used(struct wire_conversation *c);
+
+/* Empty the queue and give its memory back; its names stay as they are. */
+void queue_clear(struct wire_conversation *c);
+
+/* --- skimming (conversation_skim.c) --- */
+
+/* There is no room for what the client is sending: skim its pipeline, or go opaque when that could
+ * not end well. The message at hand is not counted: wire_conversation_from_client shows it to
+ * skim_from_client next. */
+void skim_or_opaque(struct wire_conversation *c, enum wire_opaque_reason reason, int64_t now_us);
+
+/* One message while skimming: 0, WIRE_MALFORMED. */
+int skim_from_client(struct wire_conversation *c, const struct wire_message *m, int64_t now_us);
+int skim_from_server(struct wire_conversation *c, const struct wire_message *m, int64_t now_us);
+
+/* Tell what was not read; when the session ends or goes opaque while skimming. */
+void skim_write(struct wire_conversation *c, int64_t now_us);
+
+/* A change of a setting that decides how texts are read (conversation_server.c). */
+int on_parameter_status(struct wire_conversation *c, const struct wire_message *m, int64_t now_us);
 
 /* --- exchanges (exchange.c) --- */
 

@@ -243,8 +243,7 @@ static bool encoding_cannot_be_lexed(struct span encoding)
     return false;
 }
 
-static int on_parameter_status(struct wire_conversation *c, const struct wire_message *m,
-                               int64_t now_us)
+int on_parameter_status(struct wire_conversation *c, const struct wire_message *m, int64_t now_us)
 {
     struct wire_parameter p;
     if (wire_decode_parameter_status(m, &p) != 0)
@@ -312,6 +311,7 @@ void wire_conversation_from_server(struct wire_conversation *c, const struct wir
 {
     if (c->phase == WIRE_OPAQUE)
         return;
-    if (dispatch(c, m, now_us) != 0 || c->account.refused)
+    int r = c->phase == WIRE_SKIMMING ? skim_from_server(c, m, now_us) : dispatch(c, m, now_us);
+    if (r != 0 || c->account.refused)
         wire_conversation_make_opaque(c, WIRE_OPAQUE_BAD_BODY, now_us);
 }

@@ -193,6 +193,9 @@ static bool check_body(const struct record_header *h)
                tail_is(h, sizeof(struct record_mark), 0);
     case RECORD_WIDTHS:
         return check_widths(r);
+    case RECORD_UNREAD:
+        return is_time(((const struct record_unread *)r)->time_us) &&
+               tail_is(h, sizeof(struct record_unread), 0);
     case RECORD_RUN_END:
         return is_time(((const struct record_run_end *)r)->time_us) &&
                tail_is(h, sizeof(struct record_run_end), 0);

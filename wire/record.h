@@ -93,6 +93,16 @@ struct record_session_opaque {
     uint16_t pad[3];
 };
 
+/* Statements of a session that were relayed without being read, in a pipeline too deep to hold. */
+struct record_unread {
+    struct record_header h;
+    uint64_t session;
+    int64_t time_us;
+    uint64_t statements;
+    uint16_t reason; /* enum wire_opaque_reason */
+    uint16_t pad[3];
+};
+
 /* First sight of a statement by a worker; the auditor may get it once from each. Tail: masked text,
  * kinds. */
 struct record_statement {

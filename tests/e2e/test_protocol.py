@@ -13,7 +13,7 @@ import pytest
 
 import records
 import wire
-from proxy import Outcome, StartProxy
+from proxy import Outcome, StartProxy, eventually
 from records import COPY, ERROR, EXTENDED, PIPELINED, REUSED, SUSPENDED, UNKNOWN, VALUES_CUT, Capture
 from server import OPEN_ROLE, Server, Target
 from wire import SYNC, Message, Session, message, query
@@ -490,6 +490,11 @@ def test_rows_of_megabytes_are_counted(play: Played, rows: int) -> None:
 # --- what is not understood is relayed all the same ---
 
 
+def eventually_waits(server: Server) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    eventually("somebody waits for the lock", lambda: server.sql(waiting) == "1")
+
+
 def opaque_reasons(outcome: Outcome) -> dict[str, int]:
     return {one["reason"]: one["sessions"] for one in outcome.report["coverage"]["opaque"]}
 
@@ -574,6 +579,31 @@ def test_session_over_the_memory_cap_works_on_while_others_are_understood(
         "select ? as after",
     ]
     assert len(records.read(tmp_path / "capture", "greedy").opaque) == 1
+
+
+def test_pipeline_over_the_memory_cap_is_counted_and_what_follows_is_read(
+    server: Server, pgsleuth: StartProxy, tmp_path: Path
+) -> None:
+    """Nothing is answered before all is sent: the first statement waits for a lock."""
+    proxy = pgsleuth(server.app, capture=tmp_path / "capture", analysis_max_bytes="256KiB")
+    many = 5000
+    with contextlib.ExitStack() as stack:
+        holder = stack.enter_context(wire.log_in(server.app))
+        holder.ask("SELECT pg_advisory_lock(77)")
+        session = stack.enter_context(wire.log_in(proxy.target, application_name=NAME))
+        session.ask("SELECT 1 AS before")
+        sent = run("SELECT pg_advisory_lock(77)") + parse("SELECT $1::int", "s")
+        session.socket.sendall(sent + (bind(b"7", statement="s") + execute()) * many + SYNC)
+        eventually_waits(server)
+        holder.ask("SELECT pg_advisory_unlock(77)")
+        assert types(wire.read_until(session.socket, "Z")) == "12DC1" + "2DC" * many + "Z"
+        assert types(ask(session, run("SELECT 1 AS after") + SYNC)) == "12DCZ"
+    coverage = proxy.stop().report["coverage"]
+    assert (coverage["opaque"], coverage["unread_statements"]) == ([], many + 1)
+    assert records.read(tmp_path / "capture", NAME).statements() == [
+        "select ? as before",
+        "select ? as after",
+    ]
 
 
 def test_sessions_together_over_the_memory_cap_work_on(server: Server, pgsleuth: StartProxy) -> None:

@@ -18,6 +18,7 @@ import asyncpg
 import psycopg
 import pytest
 
+import records
 import wire
 from proxy import Proxy, StartProxy, run_command
 from server import OPEN_ROLE, Server, Target, find_program
@@ -411,6 +412,49 @@ def test_row_of_64_mib_to_a_slow_reader_keeps_memory_flat(pgsleuth: StartProxy, 
     assert most - before < 16 * MIB
 
 
+def swallow(peer: socket.socket, size: int, watch: Callable[[], None]) -> None:
+    block = memoryview(bytearray(1 << 20))
+    while size > 0:
+        got = peer.recv_into(block, min(size, len(block)))
+        assert got > 0, f"closed {size} bytes early"
+        size -= got
+        watch()
+
+
+@pytest.mark.long
+def test_messages_of_a_gigabyte_keep_memory_flat(pgsleuth: StartProxy, server: Server) -> None:
+    """A parameter and a row, each nearly as large as PostgreSQL takes them."""
+    size = 1_000_000_000
+    proxy = pgsleuth(server.app)
+    with wire.log_in(proxy.target) as session:
+        session.ask("SELECT repeat('x', 1000000)")
+        before = most = proxy.rss_bytes()
+
+        def watch() -> None:
+            nonlocal most
+            most = max(most, proxy.rss_bytes())
+
+        session.socket.settimeout(300)
+        session.socket.sendall(wire.message("P", b"\0SELECT length($1), $1::text\0\0\0"))
+        head = b"\0\0" + struct.pack("!HHI", 0, 1, size)
+        session.socket.sendall(b"B" + struct.pack("!I", 4 + len(head) + size + 2) + head)
+        block = b"x" * 1_000_000
+        for _ in range(size // len(block)):
+            session.socket.sendall(block)
+            watch()
+        session.socket.sendall(b"\0\0" + wire.message("E", b"\0\0\0\0\0") + wire.SYNC)
+        assert [wire.read_message(session.socket).type for _ in range(2)] == ["1", "2"]
+        kind, length = struct.unpack("!cI", wire.read_exactly(session.socket, 5))
+        assert (kind, wire.read_exactly(session.socket, 2 + 4 + 10)[6:]) == (b"D", b"1000000000")
+        assert struct.unpack("!I", wire.read_exactly(session.socket, 4)) == (size,)
+        assert length == 4 + 2 + 4 + 10 + 4 + size
+        swallow(session.socket, size, watch)
+        assert [m.type for m in wire.read_until(session.socket, "Z")] == ["C", "Z"]
+        assert [m.type for m in session.ask("SELECT 1")] == ["T", "D", "C", "Z"]
+    assert proxy.stop().report["coverage"]["opaque"] == []
+    assert most - before < 16 * MIB
+
+
 def test_large_statement_passes_whole(server: Server, relay: Proxy) -> None:
     def ask(target: Target) -> Any:
         with wire.log_in(target) as session:
@@ -419,11 +463,15 @@ def test_large_statement_passes_whole(server: Server, relay: Proxy) -> None:
     same_for_both(server, relay, ask)
 
 
-def test_executemany_of_100000_rows_does_not_deadlock(relay: Proxy) -> None:
-    """Megabytes one way while megabytes come back the other way."""
+def test_executemany_of_100000_rows_passes_and_what_follows_is_read(
+    server: Server, pgsleuth: StartProxy, tmp_path: Path
+) -> None:
+    """Megabytes one way while megabytes come back; more outstanding requests than the analysis holds."""
+    proxy = pgsleuth(server.app, capture=tmp_path / "capture")
 
     async def run() -> Any:
-        connection = await asyncpg.connect(**relay.target.asyncpg())
+        options = {**proxy.target.asyncpg(), "server_settings": {"application_name": "many"}}
+        connection = await asyncpg.connect(**options)
         await connection.execute("CREATE TEMP TABLE t (id int, name text)")
         await connection.executemany(
             "INSERT INTO t VALUES ($1, $2)", [(n, f"name of number {n}") for n in range(100_000)]
@@ -433,6 +481,9 @@ def test_executemany_of_100000_rows_does_not_deadlock(relay: Proxy) -> None:
         return tuple(found)
 
     assert asyncio.run(run()) == (100_000, 4_999_950_000)
+    assert proxy.stop().report["coverage"]["opaque"] == []
+    statements = records.read(tmp_path / "capture", "many").statements()
+    assert statements[-1] == "select count(*), sum(id) from t"
 
 
 def test_pipeline_with_large_answers_does_not_deadlock(relay: Proxy) -> None:

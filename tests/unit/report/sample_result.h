@@ -300,6 +300,7 @@ static inline void sample_run(struct sample *s)
     r->tagged = true;
     r->tagged_units = 160;
     r->dropped_records = 12;
+    r->unread_statements = 7;
     r->parser_restarts = 1;
     s->opaque[0] = (struct opaque_count){"unknown message type", 1};
     s->opaque[1] = (struct opaque_count){"replication connection", 2};

@@ -144,6 +144,9 @@ static inline void sample_make(struct sample *s, enum record_type type)
     case RECORD_SESSION_OPAQUE:
         sample_head(s, type, sizeof(struct record_session_opaque), 0);
         break;
+    case RECORD_UNREAD:
+        sample_head(s, type, sizeof(struct record_unread), 0);
+        break;
     case RECORD_MARK:
         sample_head(s, type, sizeof(struct record_mark), 0);
         break;

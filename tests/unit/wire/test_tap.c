@@ -676,24 +676,6 @@ static void test_opaque_after_a_malformed_body(void **state)
     }
 }
 
-static void test_opaque_after_a_pipeline_deeper_than_is_kept(void **state)
-{
-    (void)state;
-    struct script s;
-    struct played p;
-    start(&s);
-    for (int i = 0; i < WIRE_MAX_REQUESTS; i++)
-        client_sync(&s);
-    play_once(&s, PLAY_WHOLE, 0, false, &p);
-    assert_int_equal(played_opaque(&p), WIRE_OPAQUE_NONE);
-    played_fini(&p);
-    client_sync(&s);
-    play_once(&s, PLAY_RANDOM, 1, false, &p);
-    assert_int_equal(played_opaque(&p), WIRE_OPAQUE_PIPELINE_TOO_DEEP);
-    played_fini(&p);
-    script_fini(&s);
-}
-
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -725,7 +707,6 @@ int main(void)
         T(test_opaque_after_columns_change_in_the_middle_of_a_result),
         T(test_opaque_after_an_unknown_type_or_length),
         T(test_opaque_after_a_malformed_body),
-        T(test_opaque_after_a_pipeline_deeper_than_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
