@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CACHE_LINE = 64 };
+
 void pool_init(struct pool *p, size_t object_size, size_t keep, size_t max)
 {
     assert(object_size >= sizeof(void *));
-    *p = (struct pool){.object_size = object_size, .keep = keep, .max = max};
+    size_t whole = (object_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    *p = (struct pool){.object_size = whole, .keep = keep, .max = max};
 }
 
 void pool_fini(struct pool *p)
@@ -31,7 +34,7 @@ void *pool_get(struct pool *p)
         memcpy(&p->free_list, object, sizeof(p->free_list));
         p->n_free--;
     } else {
-        object = malloc(p->object_size);
+        object = aligned_alloc(CACHE_LINE, p->object_size);
         if (object == NULL)
             return NULL;
     }

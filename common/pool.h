@@ -1,7 +1,7 @@
 /*
  * A free list of objects of one size: what is given back is handed out again, so that a busy path
  * allocates only until it has reached its working set. At most `keep` free objects are held; the
- * rest go back to the system. One thread.
+ * rest go back to the system. Objects begin at a cache line. One thread.
  */
 #ifndef PGSLEUTH_COMMON_POOL_H
 #define PGSLEUTH_COMMON_POOL_H

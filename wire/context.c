@@ -1,5 +1,6 @@
 #include "wire/context.h"
 
+#include "common/bulk_hash.h"
 #include "wire/conversation.h"
 
 #include <assert.h>
@@ -10,7 +11,9 @@ enum {
     KEEP_KEY_HASHES = 16,
     MAX_KEY_HASHES = 256,
     KEEP_WIDTHS = 4,
-    MAX_WIDTHS = 64
+    MAX_WIDTHS = 64,
+    KEEP_RESTS = 4,
+    MAX_RESTS = 1024,
 };
 
 void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_samples)
@@ -27,6 +30,7 @@ void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_sa
     pool_init(&ctx->key_hashes, RECORD_MAX_KEY_HASHES * sizeof(uint64_t), KEEP_KEY_HASHES,
               MAX_KEY_HASHES);
     pool_init(&ctx->widths, sizeof(struct wire_widths), KEEP_WIDTHS, MAX_WIDTHS);
+    pool_init(&ctx->rests, sizeof(struct bulk_hash), KEEP_RESTS, MAX_RESTS);
 }
 
 static void forget_statements(struct wire_context *ctx)
@@ -48,6 +52,7 @@ void wire_context_fini(struct wire_context *ctx)
     pool_fini(&ctx->columns);
     pool_fini(&ctx->key_hashes);
     pool_fini(&ctx->widths);
+    pool_fini(&ctx->rests);
 }
 
 struct wire_statement *wire_statement_ref(struct wire_statement *s)

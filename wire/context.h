@@ -48,6 +48,7 @@ struct wire_context {
     struct pool columns;
     struct pool key_hashes;
     struct pool widths;
+    struct pool rests;
     struct sql_tag tag; /* scratch */
     char text[RECORD_TEXT_MAX];
     char kinds[RECORD_TEXT_MAX / 4];

@@ -25,6 +25,7 @@
 #ifndef PGSLEUTH_WIRE_CONVERSATION_H
 #define PGSLEUTH_WIRE_CONVERSATION_H
 
+#include "common/bulk_hash.h"
 #include "wire/context.h"
 #include "wire/messages.h"
 #include "wire/widths.h"
@@ -128,6 +129,7 @@ enum wire_exchange_state { WIRE_EXCHANGE_NONE, WIRE_EXCHANGE_OPEN, WIRE_EXCHANGE
 struct wire_exchange {
     enum wire_exchange_state state;
     bool rows_cut; /* not all of a row's bytes were seen */
+    bool any_key;  /* some row had a value that can be a key */
     uint32_t flags;
     uint32_t round_trip;
     uint32_t max_rows;
@@ -144,6 +146,7 @@ struct wire_exchange {
     uint64_t bytes;
     uint64_t result_hash;
     uint64_t *key_hashes;       /* from the pool: n_keys a row */
+    struct bulk_hash *rest;     /* from the pool: over the rows that are not looked at */
     struct wire_widths *widths; /* from the pool; NULL while the result is small */
     struct wire_portal *portal;
     struct wire_columns *columns;
@@ -211,6 +214,15 @@ void wire_conversation_from_server(struct wire_conversation *c, const struct wir
 /* Give up understanding; the first reason stays. */
 void wire_conversation_make_opaque(struct wire_conversation *c, enum wire_opaque_reason reason,
                                    int64_t now_us);
+
+/* Whether rows of the open result need no look at each: then the DataRows that follow each other
+ * may be given in one call, their bytes with their headers, instead of one by one. */
+static inline bool wire_conversation_takes_rows(const struct wire_conversation *c)
+{
+    return c->phase == WIRE_READY && c->open.rest != NULL;
+}
+
+void wire_conversation_rows(struct wire_conversation *c, struct span rows, uint64_t n);
 
 struct wire_session_end {
     int64_t now_us;

@@ -1,6 +1,6 @@
 #include "wire/conversation_parts.h"
 
-#include "common/hash.h"
+#include "common/bulk_hash.h"
 #include "wire/values.h"
 
 #include <assert.h>
@@ -243,8 +243,10 @@ static void keep_keys(struct wire_exchange *x, const struct wire_message *m)
             break;
         if (columns->keys[k].column != i)
             continue;
-        if (!null && value.len <= WIRE_VALUE_MAX)
+        if (!null && value.len <= WIRE_VALUE_MAX) {
             row[k] = wire_value_hash(columns->keys[k].type_oid, column_is_binary(x, i), value);
+            x->any_key = true;
+        }
         k++;
     }
     x->key_rows++;
@@ -255,6 +257,8 @@ static void maybe_keep_keys(struct wire_conversation *c, struct wire_exchange *x
 {
     if (x->columns == NULL || x->columns->n_keys == 0)
         return;
+    if ((x->flags & EXCHANGE_KEYS_CUT) != 0)
+        return;
     if (x->key_hashes == NULL && x->rows == 1)
         x->key_hashes = pool_get(&c->ctx->key_hashes);
     if (x->key_hashes != NULL &&
@@ -262,6 +266,15 @@ static void maybe_keep_keys(struct wire_conversation *c, struct wire_exchange *x
         keep_keys(x, m);
     else
         x->flags |= EXCHANGE_KEYS_CUT;
+}
+
+/* Values that are all too long for keys, or NULL, will not become any in the rows that follow. */
+static void give_up_keys(struct wire_conversation *c, struct wire_exchange *x)
+{
+    pool_put(&c->ctx->key_hashes, x->key_hashes);
+    x->key_hashes = NULL;
+    x->key_rows = 0;
+    x->flags |= EXCHANGE_KEYS_CUT;
 }
 
 static void measure_widths(struct wire_conversation *c, struct wire_exchange *x,
@@ -276,22 +289,78 @@ static void measure_widths(struct wire_conversation *c, struct wire_exchange *x,
         wire_widths_row(x->widths, m);
 }
 
+/* --- the rest of a large result: counted and hashed, not looked at --- */
+
+/* Behind these rows nothing is learned of each: widths are measured, and keys are full or not
+ * there.
+ */
+static bool has_seen_enough(const struct wire_exchange *x)
+{
+    bool wants_keys = x->columns != NULL && x->columns->n_keys > 0;
+    return x->rows >= WIDTHS_SKIP + WIDTHS_ROWS &&
+           (!wants_keys || (x->flags & EXCHANGE_KEYS_CUT) != 0);
+}
+
+static void begin_rest(struct wire_conversation *c, struct wire_exchange *x)
+{
+    x->rest = pool_get(&c->ctx->rests);
+    if (x->rest != NULL)
+        bulk_hash_init(x->rest, x->result_hash);
+    else
+        x->rows_cut = true; /* no hash: how it is made must not depend on what else goes on */
+}
+
+void wire_conversation_rows(struct wire_conversation *c, struct span rows, uint64_t n)
+{
+    c->open.rows += n;
+    c->open.bytes += rows.len - WIRE_HEADER * n;
+    bulk_hash_add(c->open.rest, rows.data, rows.len);
+}
+
+/* One that did not lie whole in its piece: the same bytes. */
+static void rest_row(struct wire_exchange *x, const struct wire_message *m)
+{
+    uint32_t len = m->body_len + 4;
+    const uint8_t header[WIRE_HEADER] = {m->type, (uint8_t)(len >> 24), (uint8_t)(len >> 16),
+                                         (uint8_t)(len >> 8), (uint8_t)len};
+    bulk_hash_add(x->rest, header, sizeof(header));
+    bulk_hash_add(x->rest, m->body.data, m->body.len);
+}
+
+static uint64_t result_hash(const struct wire_exchange *x)
+{
+    if (x->rows_cut)
+        return 0;
+    return x->rest != NULL ? bulk_hash_value(x->rest) : x->result_hash;
+}
+
+/* --- rows --- */
+
 void exchange_row(struct wire_conversation *c, struct wire_exchange *x,
                   const struct wire_message *m)
 {
     x->rows++;
-    if (x->rows > WIDTHS_SKIP && x->rows <= WIDTHS_SKIP + WIDTHS_ROWS)
-        measure_widths(c, x, m);
     x->bytes += m->body_len;
     x->rows_cut = x->rows_cut || m->cut;
+    if (x->rest != NULL) {
+        rest_row(x, m);
+        return;
+    }
+    if (x->rows > WIDTHS_SKIP && x->rows <= WIDTHS_SKIP + WIDTHS_ROWS)
+        measure_widths(c, x, m);
     x->result_hash = XXH3_64bits_withSeed(m->body.data, m->body.len, x->result_hash + m->body_len);
     maybe_keep_keys(c, x, m);
+    if (x->rows == WIDTHS_SKIP && x->key_hashes != NULL && !x->any_key)
+        give_up_keys(c, x);
+    if (has_seen_enough(x) && !x->rows_cut)
+        begin_rest(c, x);
 }
 
 static void exchange_clear(struct wire_conversation *c, struct wire_exchange *x)
 {
     pool_put(&c->ctx->key_hashes, x->key_hashes);
     pool_put(&c->ctx->widths, x->widths);
+    pool_put(&c->ctx->rests, x->rest);
     portal_release(c, x->portal);
     columns_release(c, x->columns);
     *x = (struct wire_exchange){.state = WIRE_EXCHANGE_NONE};
@@ -328,7 +397,7 @@ static struct record_exchange exchange_record(const struct wire_conversation *c,
         .total_us = x->total_us,
         .rows = x->rows,
         .bytes = x->bytes,
-        .result_hash = x->rows_cut ? 0 : x->result_hash,
+        .result_hash = result_hash(x),
         .round_trip = x->round_trip,
         .max_rows = x->max_rows,
         .batch_index = x->batch_index,

@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { HEADER = 5 };
-
 /* What messages.def says of one type; max 0 and min 1 mark a type that does not exist. */
 struct rule {
     uint32_t min;
@@ -72,13 +70,18 @@ static bool has_tail(const struct wire_framer *f, uint8_t type)
            (type == WIRE_QUERY || type == WIRE_PARSE);
 }
 
+static uint32_t length_word(const uint8_t *header)
+{
+    return ((uint32_t)header[1] << 24) | ((uint32_t)header[2] << 16) | ((uint32_t)header[3] << 8) |
+           header[4];
+}
+
 /* Read type and length from five bytes and decide what of the body is kept. */
 static enum wire_outcome begin(struct wire_framer *f, const uint8_t *header)
 {
     const struct rule *rules = f->direction == WIRE_FROM_CLIENT ? frontend_rules : backend_rules;
     const struct rule *rule = &rules[header[0]];
-    uint32_t len = ((uint32_t)header[1] << 24) | ((uint32_t)header[2] << 16) |
-                   ((uint32_t)header[3] << 8) | header[4];
+    uint32_t len = length_word(header);
     if (!rule->known)
         return refuse(f, WIRE_OPAQUE_UNKNOWN_MESSAGE);
     if (len < 4 || len - 4 < rule->min || len - 4 > rule->max)
@@ -206,15 +209,15 @@ static enum wire_outcome whole(struct wire_framer *f, struct span *input, struct
     enum wire_outcome r = begin(f, input->data);
     if (r != WIRE_MESSAGE)
         return r;
-    const uint8_t *body = input->data + HEADER;
-    if (f->body_len > input->len - HEADER) {
-        memcpy(f->header, input->data, HEADER);
-        f->have_header = HEADER;
-        *input = span_skip(*input, HEADER);
+    const uint8_t *body = input->data + WIRE_HEADER;
+    if (f->body_len > input->len - WIRE_HEADER) {
+        memcpy(f->header, input->data, WIRE_HEADER);
+        f->have_header = WIRE_HEADER;
+        *input = span_skip(*input, WIRE_HEADER);
         return more_body(f, input, out);
     }
     uint8_t type = input->data[0];
-    *input = span_skip(*input, HEADER + (size_t)f->body_len);
+    *input = span_skip(*input, WIRE_HEADER + (size_t)f->body_len);
     struct span tail = span_of(NULL, 0);
     struct span text;
     if (has_tail(f, type) && cut_text(type, span_of(body, f->keep), &text))
@@ -229,17 +232,38 @@ enum wire_outcome wire_framer_next(struct wire_framer *f, struct span *input,
     assert(f->error == WIRE_OPAQUE_NONE);
     if (f->delivered)
         wire_framer_fini(f);
-    if (f->have_header == HEADER)
+    if (f->have_header == WIRE_HEADER)
         return more_body(f, input, out);
-    if (f->have_header == 0 && input->len >= HEADER)
+    if (f->have_header == 0 && input->len >= WIRE_HEADER)
         return whole(f, input, out);
-    struct span piece = span_head(*input, (size_t)HEADER - f->have_header);
+    struct span piece = span_head(*input, (size_t)WIRE_HEADER - f->have_header);
     if (piece.len > 0)
         memcpy(f->header + f->have_header, piece.data, piece.len);
     f->have_header = (uint8_t)(f->have_header + piece.len);
     *input = span_skip(*input, piece.len);
-    if (f->have_header < HEADER)
+    if (f->have_header < WIRE_HEADER)
         return WIRE_NEED_MORE;
     enum wire_outcome r = begin(f, f->header);
     return r == WIRE_MESSAGE ? more_body(f, input, out) : r;
+}
+
+struct span wire_framer_rows(struct wire_framer *f, struct span *input, uint64_t *rows)
+{
+    assert(f->direction == WIRE_FROM_SERVER);
+    *rows = 0;
+    if (f->delivered)
+        wire_framer_fini(f);
+    if (f->have_header > 0)
+        return span_of(input->data, 0);
+    size_t at = 0;
+    while (input->len - at >= WIRE_HEADER && input->data[at] == WIRE_DATA_ROW) {
+        uint32_t len = length_word(input->data + at);
+        if (len < 4 + 2 || len > 4 + WIRE_KEEP_ROW || len > input->len - at - 1)
+            break;
+        at += 1 + (size_t)len;
+        ++*rows;
+    }
+    struct span taken = span_head(*input, at);
+    *input = span_skip(*input, at);
+    return taken;
 }

@@ -15,6 +15,7 @@
 #include "wire/account.h"
 
 enum {
+    WIRE_HEADER = 5, /* type and length word */
     WIRE_SMALL = 10000,
     WIRE_LARGE = 0x3fffffff,
     WIRE_KEEP_SQL = 32 * 1024,
@@ -67,7 +68,7 @@ struct wire_message {
 struct wire_framer {
     enum wire_direction direction;
     enum wire_opaque_reason error; /* set with WIRE_ERROR */
-    uint8_t header[5];
+    uint8_t header[WIRE_HEADER];
     uint8_t have_header; /* bytes of `header` */
     uint32_t body_len;
     uint32_t have_body; /* bytes of the body seen, kept or skipped */
@@ -88,5 +89,10 @@ void wire_framer_fini(struct wire_framer *f);
  * cannot be cut any further, `error` tells why; the framer must not be called again. */
 enum wire_outcome wire_framer_next(struct wire_framer *f, struct span *input,
                                    struct wire_message *out);
+
+/* Take the DataRows that lie whole at the front of *input, up to the first that is none, is cut, or
+ * is larger than what is kept of one: those are for wire_framer_next. Gives them as one span with
+ * their headers, and their number in *rows. */
+struct span wire_framer_rows(struct wire_framer *f, struct span *input, uint64_t *rows);
 
 #endif

@@ -15,11 +15,22 @@ void wire_tap_begin(struct wire_tap *t, struct wire_context *ctx, uint64_t sessi
 typedef void take_message(struct wire_conversation *c, const struct wire_message *m,
                           int64_t now_us);
 
+/* The rows of a large result, as many at once as the piece holds. */
+static void feed_rows(struct wire_tap *t, struct span *piece)
+{
+    uint64_t n;
+    struct span rows = wire_framer_rows(&t->server, piece, &n);
+    if (n > 0)
+        wire_conversation_rows(&t->conversation, rows, n);
+}
+
 static void feed(struct wire_tap *t, struct wire_framer *framer, take_message *take,
                  struct span piece, int64_t now_us)
 {
     struct wire_message message;
     while (!wire_tap_is_opaque(t)) {
+        if (framer == &t->server && wire_conversation_takes_rows(&t->conversation))
+            feed_rows(t, &piece);
         enum wire_outcome outcome = wire_framer_next(framer, &piece, &message);
         if (outcome == WIRE_NEED_MORE)
             return;

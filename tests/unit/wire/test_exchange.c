@@ -126,6 +126,90 @@ static void test_widths_of_a_large_result_are_measured_behind_its_first_rows(voi
     played_fini(&p);
 }
 
+/* A result of which the later rows are not looked at one by one: `changed` has another byte,
+ * `long_` is larger than is kept of a row. */
+static void play_large_result(unsigned rows, unsigned changed, unsigned long_, enum play_mode mode,
+                              struct played *p)
+{
+    static const struct script_field fields[] = {{"line", 1, 1, WIRE_OID_TEXT, 0}};
+    static char value[WIRE_KEEP_ROW + 1];
+    struct script s;
+    script_init(&s);
+    server_startup(&s);
+    client_query(&s, "SELECT line FROM t");
+    server_fields(&s, 1, fields);
+    memset(value, 'x', sizeof(value));
+    for (unsigned i = 0; i < rows; i++) {
+        value[80] = i == changed ? 'y' : 'x';
+        int len = i == long_ ? WIRE_KEEP_ROW + 1 : 70 + (int)(i % 30);
+        struct script_value row[] = {{value, len, 0}};
+        server_row(&s, 1, row);
+        if (i % 500 == 3)
+            server_notice(&s);
+    }
+    server_complete(&s, "SELECT 1");
+    server_ready(&s, 'I');
+    play_once(&s, mode, 5, false, p);
+    script_fini(&s);
+    assert_int_equal(played_opaque(p), WIRE_OPAQUE_NONE);
+}
+
+static void test_large_result_is_the_same_however_it_was_cut(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000, NONE = ROWS };
+    uint64_t hashes[3];
+    for (int mode = PLAY_WHOLE; mode <= PLAY_RANDOM; mode++) {
+        struct played p;
+        play_large_result(ROWS, NONE, NONE, (enum play_mode)mode, &p);
+        const struct record_exchange *x = played_exchange(&p, 0);
+        assert_int_equal(x->rows, ROWS);
+        assert_int_equal(x->bytes, ROWS / 30 * (30 * 6 + 30 * 70 + 29 * 15));
+        assert_true(x->result_hash != 0);
+        hashes[mode] = x->result_hash;
+        played_fini(&p);
+    }
+    assert_true(hashes[0] == hashes[1] && hashes[1] == hashes[2]);
+}
+
+static void test_large_result_changes_its_hash_with_any_row(void **state)
+{
+    (void)state;
+    enum { ROWS = 2000 };
+    uint64_t before = 0;
+    for (unsigned changed = 29; changed <= ROWS; changed += 720) {
+        struct played p;
+        play_large_result(ROWS, changed, ROWS, PLAY_RANDOM, &p);
+        uint64_t hash = played_exchange(&p, 0)->result_hash;
+        assert_true(hash != before);
+        before = hash;
+        played_fini(&p);
+    }
+}
+
+static void test_large_result_with_a_row_that_is_not_kept_whole_has_no_hash(void **state)
+{
+    (void)state;
+    enum { ROWS = 2000 };
+    for (int mode = PLAY_WHOLE; mode <= PLAY_RANDOM; mode += PLAY_RANDOM) {
+        struct played p;
+        play_large_result(ROWS, ROWS, ROWS - 100, (enum play_mode)mode, &p);
+        assert_int_equal(played_exchange(&p, 0)->rows, ROWS);
+        assert_true(played_exchange(&p, 0)->result_hash == 0);
+        played_fini(&p);
+    }
+}
+
+static void test_keys_are_given_up_when_no_value_can_be_one(void **state)
+{
+    (void)state;
+    struct played p;
+    play_large_result(WIDTHS_SKIP, WIDTHS_SKIP, WIDTHS_SKIP, PLAY_WHOLE, &p);
+    assert_int_equal(played_exchange(&p, 0)->n_keys, 0);
+    assert_true(exchange_has(played_exchange(&p, 0), EXCHANGE_KEYS_CUT));
+    played_fini(&p);
+}
+
 static void test_bounds_are_those_bound(void **state)
 {
     (void)state;
@@ -308,6 +392,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_widths_of_a_large_result_are_measured_behind_its_first_rows),
+        T(test_large_result_is_the_same_however_it_was_cut),
+        T(test_large_result_changes_its_hash_with_any_row),
+        T(test_large_result_with_a_row_that_is_not_kept_whole_has_no_hash),
+        T(test_keys_are_given_up_when_no_value_can_be_one),
         T(test_bounds_are_those_bound),
         T(test_key_hashes_of_text_and_binary_results_are_equal),
         T(test_key_hashes_past_the_limit_are_cut_and_rows_still_counted),
