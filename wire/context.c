@@ -23,6 +23,7 @@ void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_sa
     ctx->budget = (struct wire_budget){.max = SIZE_MAX};
     map64_init(&ctx->statements, WIRE_MAX_CACHED_STATEMENTS);
     map64_init(&ctx->tags, WIRE_MAX_CACHED_STATEMENTS);
+    wire_memo_init(&ctx->memo);
     /* What of these is in use is bounded by the budget. */
     pool_init(&ctx->prepared, sizeof(struct wire_prepared), KEEP_POOLED, SIZE_MAX);
     pool_init(&ctx->portals, sizeof(struct wire_portal), KEEP_POOLED, SIZE_MAX);
@@ -35,6 +36,7 @@ void wire_context_init(struct wire_context *ctx, struct ring *ring, bool want_sa
 
 static void forget_statements(struct wire_context *ctx)
 {
+    wire_memo_clear(&ctx->memo);
     size_t at = 0;
     struct wire_statement *s;
     while ((s = map64_next(&ctx->statements, &at, NULL)) != NULL)
@@ -192,6 +194,43 @@ static bool may_be_explained(enum sql_verb verb)
     return verb == SQL_VERB_SELECT || verb == SQL_VERB_WITH;
 }
 
+/* Whether the values of this text are wanted for an EXPLAIN. */
+static bool wants_sample(const struct wire_context *ctx, const struct wire_statement *s,
+                         int64_t now_us)
+{
+    return ctx->want_samples && may_be_explained((enum sql_verb)s->verb) &&
+           now_us >= s->sample_after_us;
+}
+
+/* The statement of a text that came before; NULL when the text has to be scanned. */
+static struct wire_statement *recall(struct wire_context *ctx, const struct wire_sql *sql,
+                                     struct sql_scan *scan)
+{
+    const struct wire_known *known = wire_memo_find(&ctx->memo, sql->text, sql->dialect);
+    if (known == NULL || wants_sample(ctx, known->statement, sql->now_us))
+        return NULL;
+    *scan = known->scan;
+    return wire_statement_ref(known->statement);
+}
+
+/* Of a statement that is announced and has no trace id, everything is in its scan. */
+static bool may_recall(const struct wire_context *ctx, const struct wire_statement *s)
+{
+    return s->announced && ctx->tag.trace == 0 &&
+           (s->tag == 0 || map64_get(&ctx->tags, s->tag) != NULL);
+}
+
+static struct wire_statement *find_statement(struct wire_context *ctx, const struct sql_scan *scan,
+                                             uint64_t tag)
+{
+    uint64_t key = scan->id.lo ^ (tag << 1 | tag >> 63);
+    struct wire_statement *s = map64_get(&ctx->statements, key);
+    if (s == NULL || !sql_id_equal(s->id, scan->id) || s->tag != tag)
+        return make_statement(ctx, scan, tag, key);
+    s->announced = s->announced || announce_statement(ctx, scan);
+    return wire_statement_ref(s);
+}
+
 struct wire_statement *wire_statement_intern(struct wire_context *ctx, const struct wire_sql *sql,
                                              size_t from, struct sql_scan *scan, uint64_t *trace)
 {
@@ -199,19 +238,19 @@ struct wire_statement *wire_statement_intern(struct wire_context *ctx, const str
                                 .text_size = sizeof(ctx->text),
                                 .kinds = ctx->kinds,
                                 .kinds_size = sizeof(ctx->kinds)};
+    bool alone = from == 0 && sql->tail.len == 0;
+    *trace = 0;
+    struct wire_statement *s = alone ? recall(ctx, sql, scan) : NULL;
+    if (s != NULL)
+        return s;
     sql_scan(sql->text, from, sql->dialect, masked, scan);
-    uint64_t tag = read_tag(ctx, sql, scan);
+    s = find_statement(ctx, scan, read_tag(ctx, sql, scan));
+    if (s == NULL)
+        return NULL;
     *trace = ctx->tag.trace;
-    uint64_t key = scan->id.lo ^ (tag << 1 | tag >> 63);
-    struct wire_statement *s = map64_get(&ctx->statements, key);
-    if (s != NULL && sql_id_equal(s->id, scan->id) && s->tag == tag) {
-        wire_statement_ref(s);
-        s->announced = s->announced || announce_statement(ctx, scan);
-    } else {
-        s = make_statement(ctx, scan, tag, key);
-    }
-    if (s == NULL || !ctx->want_samples || !may_be_explained(scan->verb) ||
-        sql->now_us < s->sample_after_us)
+    if (alone && may_recall(ctx, s))
+        wire_memo_put(&ctx->memo, sql->text, sql->dialect, scan, s);
+    if (!wants_sample(ctx, s, sql->now_us))
         return s;
     struct span text = span_skip(span_head(sql->text, scan->next), from);
     if (text.len <= RECORD_SAMPLE_MAX && sql->tail.len == 0)

@@ -17,6 +17,7 @@
 #include "common/pool.h"
 #include "common/ring.h"
 #include "wire/account.h"
+#include "wire/memo.h"
 #include "wire/record.h"
 
 enum {
@@ -43,6 +44,7 @@ struct wire_context {
     struct wire_budget budget; /* of all sessions; without limit until `max` is set */
     struct map64 statements;   /* key -> struct wire_statement, one reference held */
     struct map64 tags;         /* ids announced */
+    struct wire_memo memo;     /* texts that need no lexer */
     struct pool prepared;
     struct pool portals;
     struct pool columns;

@@ -213,7 +213,6 @@ static void request_release(struct wire_conversation *c, struct wire_request *re
     prepared_release(c, request->replaced);
     portal_release(c, request->portal);
     batch_release(c, request->batch);
-    *request = (struct wire_request){.kind = request->kind};
 }
 
 void queue_pop(struct wire_conversation *c)

@@ -70,6 +70,11 @@ static bool has_tail(const struct wire_framer *f, uint8_t type)
            (type == WIRE_QUERY || type == WIRE_PARSE);
 }
 
+static const struct rule *rules_of(const struct wire_framer *f)
+{
+    return f->direction == WIRE_FROM_CLIENT ? frontend_rules : backend_rules;
+}
+
 static uint32_t length_word(const uint8_t *header)
 {
     return ((uint32_t)header[1] << 24) | ((uint32_t)header[2] << 16) | ((uint32_t)header[3] << 8) |
@@ -79,8 +84,7 @@ static uint32_t length_word(const uint8_t *header)
 /* Read type and length from five bytes and decide what of the body is kept. */
 static enum wire_outcome begin(struct wire_framer *f, const uint8_t *header)
 {
-    const struct rule *rules = f->direction == WIRE_FROM_CLIENT ? frontend_rules : backend_rules;
-    const struct rule *rule = &rules[header[0]];
+    const struct rule *rule = &rules_of(f)[header[0]];
     uint32_t len = length_word(header);
     if (!rule->known)
         return refuse(f, WIRE_OPAQUE_UNKNOWN_MESSAGE);
@@ -203,8 +207,9 @@ static enum wire_outcome more_body(struct wire_framer *f, struct span *input,
     return WIRE_MESSAGE;
 }
 
-/* The common case: header and body lie in this piece and nothing is copied. */
-static enum wire_outcome whole(struct wire_framer *f, struct span *input, struct wire_message *out)
+/* A message of which not all is kept, or not all is here. */
+static enum wire_outcome begin_in_piece(struct wire_framer *f, struct span *input,
+                                        struct wire_message *out)
 {
     enum wire_outcome r = begin(f, input->data);
     if (r != WIRE_MESSAGE)
@@ -223,6 +228,27 @@ static enum wire_outcome whole(struct wire_framer *f, struct span *input, struct
     if (has_tail(f, type) && cut_text(type, span_of(body, f->keep), &text))
         tail = last_bytes(up_to_nul(span_of(text.data, f->body_len - (size_t)(text.data - body))));
     deliver(f, type, body, tail, out);
+    return WIRE_MESSAGE;
+}
+
+/* The common case: all of a message lies in this piece and is kept. The framer keeps nothing of it,
+ * nothing is copied. */
+static enum wire_outcome whole(struct wire_framer *f, struct span *input, struct wire_message *out)
+{
+    const uint8_t *header = input->data;
+    const struct rule *rule = &rules_of(f)[header[0]];
+    uint32_t len = length_word(header);
+    uint32_t body_len = len - 4;
+    if (!rule->known || len < 4 || body_len < rule->min || body_len > rule->max ||
+        body_len > rule->keep || body_len > input->len - WIRE_HEADER)
+        return begin_in_piece(f, input, out);
+    out->type = header[0];
+    out->body_len = body_len;
+    out->body = span_of(header + WIRE_HEADER, body_len);
+    out->tail = span_of(NULL, 0);
+    out->cut = false;
+    input->data += WIRE_HEADER + body_len;
+    input->len -= WIRE_HEADER + body_len;
     return WIRE_MESSAGE;
 }
 

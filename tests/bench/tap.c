@@ -18,6 +18,9 @@
 
 enum { RING_BYTES = 8 << 20, BUFFER_BYTES = 2 << 20, READ_BYTES = 64 * 1024, STEP_US = 20 };
 
+enum { VALUE_DIGITS = 5 };
+static const char first_value[] = "71234";
+
 struct stream {
     uint8_t bytes[BUFFER_BYTES];
     size_t len;
@@ -128,8 +131,8 @@ static void bind_and_run(const char *name, bool describe)
     put_text(&client, name);
     put_u16(&client, 0);
     put_u16(&client, 1);
-    put_u32(&client, 5);
-    put(&client, "71234", 5);
+    put_u32(&client, VALUE_DIGITS);
+    put(&client, first_value, VALUE_DIGITS);
     put_u16(&client, 0);
     end(&client, at);
     if (describe) {
@@ -150,13 +153,14 @@ static void bind_and_run(const char *name, bool describe)
     ready(&server);
 }
 
+static const char by_literal[] = "SELECT abalance FROM pgbench_accounts WHERE aid = 71234;";
 static const char by_param[] = "SELECT abalance FROM pgbench_accounts WHERE aid = $1;";
 
 static bool write_transaction(const char *protocol)
 {
     ready(&greeting);
     if (strcmp(protocol, "simple") == 0) {
-        query("SELECT abalance FROM pgbench_accounts WHERE aid = 71234;");
+        query(by_literal);
         description(&server, "abalance", 23);
         row(&server, "0", 1);
         complete(&server, "SELECT 1");
@@ -211,6 +215,17 @@ static void show(struct wire_tap *tap, const struct stream *s, bool from_client,
     }
 }
 
+/* Another account each time, as pgbench asks. */
+static void next_value(long i)
+{
+    static uint8_t *digits;
+    if (digits == NULL)
+        digits = memmem(client.bytes, client.len, first_value, VALUE_DIGITS);
+    long value = 10000 + i * 7919 % 90000;
+    for (int d = VALUE_DIGITS; digits != NULL && d > 0; d--, value /= 10)
+        digits[d - 1] = (uint8_t)('0' + value % 10);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4 || !write_transaction(argv[1])) {
@@ -239,6 +254,7 @@ int main(int argc, char **argv)
     uint64_t exchanges = 0;
     int64_t started_us = clock_monotonic_us();
     for (long i = 1; i <= transactions; i++) {
+        next_value(i);
         show(&tap, &client, true, i * STEP_US);
         show(&tap, &server, false, i * STEP_US + STEP_US / 2);
         if (i % 64 == 0)
