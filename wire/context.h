@@ -2,8 +2,8 @@
  * What all sessions of one worker share while they are decoded: the ring to the auditor, the
  * statements seen, the pools, the scratch memory of the lexer.
  *
- * A statement is interned by its identity and its endpoint tag, so that a text that comes again
- * costs one lexer pass and one look-up. Its first sight (and that of its tag) writes a record; one
+ * A statement is interned by its identity and its endpoint tag: a text costs one lexer pass and one
+ * look-up, and one that came before to the byte, a hash and a comparison (memo.h). Its first sight (and that of its tag) writes a record; one
  * that a full ring refused is written at a later sight. The cache is bounded: when it is full,
  * everything that no session holds is forgotten; what comes again is announced again, which the
  * auditor takes for what it is.
