@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
 from corpus import RUNNERS, App, make_tables, one_after_the_other, route
 from corpus.cached import CACHED, taking_turns
-from proxy import Outcome, Proxy, run_command
+from proxy import Outcome, Proxy, essence_of, issues_of, run_command
 from server import Server
 
 for module in ("kits", "with_sqlalchemy", "with_django"):
@@ -22,9 +22,10 @@ for module in ("kits", "with_sqlalchemy", "with_django"):
 
 pytestmark = pytest.mark.slow
 
-CACHED_KITS = ("psycopg2", "psycopg3", "psycopg3-autocommit", "asyncpg")
+PLAIN_KITS = ("psycopg2", "psycopg3", "psycopg3-autocommit", "asyncpg")
+ORM_KITS = ("sqlalchemy-psycopg2", "sqlalchemy-psycopg3", "sqlalchemy-asyncpg")
 APPS = [(kit, app) for kit, (book, _) in RUNNERS.items() for app in book.apps]
-CACHED_APPS = [(kit, app) for kit in CACHED_KITS for app in CACHED.apps]
+CACHED_APPS = [(kit, app) for kit in PLAIN_KITS for app in CACHED.apps]
 AT_LEAST = 150
 AT_LEAST_A_RULE = 4
 # rule -> precision and recall that it must reach; all others those of OTHER_BARS
@@ -69,10 +70,10 @@ def audited(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         main.start()
         cached.start()
-        with ThreadPoolExecutor(len(CACHED_KITS)) as beside:
+        with ThreadPoolExecutor(len(PLAIN_KITS)) as beside:
             runs = [
                 beside.submit(RUNNERS[kit][1], cached.target, taking_turns(kit, CACHED.apps))
-                for kit in CACHED_KITS
+                for kit in PLAIN_KITS
             ]
             for kit, (book, run) in RUNNERS.items():
                 run(main.target, one_after_the_other(kit, book.apps))
@@ -143,6 +144,26 @@ def test_precision_and_recall_of_every_rule(
     with capsys.disabled():
         print("\n" + "\n".join(lines))
     assert not failed, "\n".join(failed)
+
+
+def findings(outcome: Outcome, kit: str, app: App) -> list[tuple[Any, ...]]:
+    """What is said of it, beside what may be said or not."""
+    issues = issues_of(outcome.endpoint(f"GET {route(kit, app)}"))
+    return sorted(essence_of(issue) for issue in issues if issue["rule"] not in app.also)
+
+
+@pytest.mark.parametrize("kits", [PLAIN_KITS, ORM_KITS], ids=["plain", "sqlalchemy"])
+def test_same_view_has_the_same_findings_on_every_driver(audited: Audited, kits: tuple[str, ...]) -> None:
+    first, *others = kits
+    differ = {}
+    for app in RUNNERS[first][0].apps:
+        expected = findings(audited.main, first, app)
+        assert {rule for rule, *_ in expected} == app.label, app.name
+        for kit in others:
+            found = findings(audited.main, kit, app)
+            if found != expected:
+                differ[route(kit, app)] = (found, expected)
+    assert not differ, "\n".join(f"{name}\n  {a}\n  {b}" for name, (a, b) in differ.items())
 
 
 @pytest.mark.parametrize("run", ["main", "cached"])
