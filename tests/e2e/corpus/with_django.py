@@ -166,4 +166,12 @@ def run(target: Target, calls: Iterable[Call]) -> None:
             connection.close()
 
 
+def on_one_connection(target: Target, calls: Iterable[Call]) -> None:
+    """As with CONN_MAX_AGE."""
+    with use_database(target):
+        for each in calls:
+            with connection.execute_wrapper(tagger(each.tag)):
+                each.app.request(None, each.n)
+
+
 RUNNERS["django"] = (ORM, run)
