@@ -35,7 +35,7 @@ static bool gave(const struct unit_exchange *parent, uint64_t value)
 
 static bool needs(const struct unit_exchange *x, const struct unit_exchange *before)
 {
-    for (unsigned v = 0; v < x->n_values; v++) {
+    for (unsigned v = 0; x->values != NULL && v < x->n_values; v++) {
         if (gave(before, x->values[v]))
             return true;
     }
