@@ -70,7 +70,7 @@ def record(kept: Kept, server: Server, folder: Path) -> None:
     finally:
         proxy.kill()
     for endpoint, app in labels.items():
-        assert app.label <= outcome.rules(endpoint) <= app.label | app.also, endpoint
+        assert app.label <= outcome.rules(endpoint) <= app.label | app.tolerated, endpoint
     capture.chmod(0o644)
 
 

@@ -60,9 +60,9 @@ def other_rows(kit: Any, n: int) -> None:
     kit.ask(f"SELECT max(note) AS {kit.word}, clock_timestamp() FROM corpus.events WHERE kind = 4")
 
 
-@app("cheap", near="cacheable_read")
-def cheap(kit: Any, n: int) -> None:
-    if n % 4 == 0:
+@app("seldom", near="cacheable_read")
+def seldom(kit: Any, n: int) -> None:
+    if n % 7 == 0:  # less than twenty times in all
         kit.ask(f"SELECT name AS {kit.word} FROM corpus.countries WHERE id = $1", 5017)
 
 
