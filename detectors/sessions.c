@@ -438,8 +438,11 @@ static void take_data(struct sessions *s, struct det_session *x, const struct re
                       struct statement *st, const struct tag *tag)
 {
     struct unit *u = NULL;
-    if (r->trace != 0) {
+    if (r->trace != x->trace && (r->trace != 0 || x->tx.statements == 0)) {
         x->trace = r->trace;
+        x->tx.number = 0; /* its BEGIN came without a tag, as if of the request before */
+    }
+    if (r->trace != 0) {
         u = trace_unit(s, r->trace);
         if (u != NULL && x->fresh)
             u->new_connections++;

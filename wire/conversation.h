@@ -61,8 +61,8 @@ struct wire_columns {
 
 struct wire_prepared {
     uint32_t refs;
-    uint32_t round_trip; /* of its Parse */
-    uint32_t last_used;  /* round trip of its last Bind or its Parse */
+    uint32_t last_used; /* round trip of its last Bind or its Parse */
+    bool bound;         /* since its Parse */
     uint64_t trace;
     struct wire_statement *statement; /* NULL: never seen */
     struct wire_columns *columns;     /* from Describe, or NULL */
@@ -76,8 +76,7 @@ struct wire_prepared {
 struct wire_portal {
     uint32_t refs;
     uint32_t serial;
-    uint32_t parse_round_trip;
-    uint32_t flags; /* EXCHANGE_LIST, EXCHANGE_VALUES_CUT, EXCHANGE_UNKNOWN */
+    uint32_t flags; /* EXCHANGE_LIST, EXCHANGE_VALUES_CUT, EXCHANGE_UNKNOWN, EXCHANGE_REUSED */
     uint64_t tag;   /* of its statement, or of the Query it came in */
     uint64_t trace;
     uint64_t binary_results;

@@ -142,10 +142,8 @@ static struct wire_prepared *prepared_new(struct wire_conversation *c,
     struct wire_prepared *prepared = object_get(c, &c->ctx->prepared);
     if (prepared == NULL)
         return NULL;
-    *prepared = (struct wire_prepared){.refs = 1,
-                                       .round_trip = c->round_trip,
-                                       .last_used = c->round_trip,
-                                       .n_types = parse->n_types};
+    *prepared =
+        (struct wire_prepared){.refs = 1, .last_used = c->round_trip, .n_types = parse->n_types};
     memcpy(prepared->types, parse->types, parse->n_types * sizeof(parse->types[0]));
     struct wire_sql sql = {
         .text = parse->text, .tail = m->tail, .dialect = c->dialect, .now_us = now_us};
@@ -300,11 +298,13 @@ static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,
         portal->columns = columns_ref(prepared->columns);
         portal->tag = prepared->statement->tag;
         portal->trace = prepared->trace;
-        portal->parse_round_trip = prepared->round_trip;
         portal->limit = bound_value(prepared->limit, bind);
         portal->offset = bound_value(prepared->offset, bind);
         if (prepared->statement->scan_flags & SQL_SCAN_LIST)
             portal->flags |= EXCHANGE_LIST;
+        /* Not by round trips: asyncpg closes what its cache drops between Parse and Bind. */
+        portal->flags |= prepared->bound ? EXCHANGE_REUSED : 0;
+        prepared->bound = true;
     }
     bind_values(portal, prepared, bind);
 }

@@ -166,9 +166,6 @@ struct wire_exchange *exchange_open(struct wire_conversation *c, int64_t now_us)
         c->open.flags |= EXCHANGE_BATCH;
     if (portal == NULL)
         c->open.flags |= EXCHANGE_UNKNOWN;
-    else if (head->kind == WIRE_ASK_EXECUTE && portal->statement != NULL &&
-             portal->parse_round_trip != head->round_trip)
-        c->open.flags |= EXCHANGE_REUSED;
     return &c->open;
 }
 
@@ -181,7 +178,6 @@ static struct wire_portal *portal_of_parse(struct wire_conversation *c,
         return NULL;
     memset(portal, 0, sizeof(*portal));
     portal->refs = 1;
-    portal->parse_round_trip = prepared->round_trip;
     portal->tag = prepared->statement->tag;
     portal->trace = prepared->trace;
     portal->statement = wire_statement_ref(prepared->statement);
@@ -208,8 +204,6 @@ struct wire_exchange *exchange_open_failed(struct wire_conversation *c, struct w
         .start_us = head->start_us,
         .portal = portal,
     };
-    if (portal->statement != NULL && portal->parse_round_trip != head->round_trip)
-        c->open.flags |= EXCHANGE_REUSED;
     return &c->open;
 }
 

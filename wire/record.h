@@ -147,7 +147,7 @@ enum record_exchange_flags {
     EXCHANGE_BATCH = 1 << 2,      /* one of several statements in one Query */
     EXCHANGE_PIPELINED = 1 << 3,  /* shares its round trip with an earlier exchange */
     EXCHANGE_EXTENDED = 1 << 4,   /* Parse/Bind/Execute; else simple Query */
-    EXCHANGE_REUSED = 1 << 5,     /* the Parse was in an earlier round trip */
+    EXCHANGE_REUSED = 1 << 5,     /* its Parse was for an earlier execution */
     EXCHANGE_KEYS_CUT = 1 << 6,   /* key hashes are those of the first rows only */
     EXCHANGE_VALUES_CUT = 1 << 7, /* more values than SQL_MAX_VALUES */
     EXCHANGE_LIST = 1 << 8,       /* a list of two or more values in it */

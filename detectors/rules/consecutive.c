@@ -35,7 +35,7 @@ static bool gave(const struct unit_exchange *parent, uint64_t value)
 
 static bool needs(const struct unit_exchange *x, const struct unit_exchange *before)
 {
-    for (unsigned v = 0; v < x->n_values; v++) {
+    for (unsigned v = 0; x->values != NULL && v < x->n_values; v++) {
         if (gave(before, x->values[v]))
             return true;
     }
@@ -46,8 +46,11 @@ static bool needs(const struct unit_exchange *x, const struct unit_exchange *bef
 static bool continues(const struct unit *u, size_t from, size_t i)
 {
     const struct unit_exchange *x = &u->exchanges[i];
-    if (!unit_exchange_reads(x) || x->total_us < MIN_EACH_US || x->values == NULL)
-        return i == from && unit_exchange_reads(x) && x->total_us >= MIN_EACH_US;
+    bool values_known = x->values != NULL || x->values_hash == 0; /* or it has none */
+    if (!unit_exchange_reads(x) || x->total_us < MIN_EACH_US)
+        return false;
+    if (!values_known)
+        return i == from;
     for (size_t k = from; k < i; k++) {
         const struct unit_exchange *before = &u->exchanges[k];
         if (before->statement == x->statement || before->end_us > x->start_us || needs(x, before))

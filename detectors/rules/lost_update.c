@@ -15,14 +15,14 @@
 #include "detectors/text.h"
 #include "wire/values.h"
 
-enum { MAX_ROWS_WATCHED = 16384, WRITES_KEPT = 4 };
+enum { MAX_ROWS_WATCHED = 16384, WRITES_KEPT = 16 };
 
 struct row_write {
     uint64_t session;
     int64_t at_us;
 };
 
-/* The last writes of one row of a table. */
+/* The last writes of one row of a table: requests with a trace id are judged seconds later. */
 struct row {
     struct row_write writes[WRITES_KEPT];
     unsigned next; /* to be overwritten */

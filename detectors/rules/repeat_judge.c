@@ -130,6 +130,13 @@ static bool is_something_else(const struct repeat *e)
            statement_has(s, FACT_MANY_KEYS);
 }
 
+/* A page of a whole table: what changes from one to the next is where it begins, not whose it is.
+ */
+static bool is_page(const struct statement *s)
+{
+    return statement_has(s, FACT_LIMIT) && !statement_has(s, FACT_WHERE);
+}
+
 struct repeat_verdict repeat_judge(const struct det_settings *set, const struct repeat *e)
 {
     const struct repeat_verdict none = {.is_n_plus_one = false};
@@ -144,7 +151,7 @@ struct repeat_verdict repeat_judge(const struct det_settings *set, const struct 
         return (struct repeat_verdict){true, 0.9, BASIS_VALUE_LINEAGE};
     bool sure_borders = e->endpoint->confidence > UNIT_BY_GAP || e->units > e->proven;
     bool many = histogram_percentile(&e->n_each, 0.95) >= (uint64_t)set->n_plus_one_min_count;
-    if (!sure_borders || !many)
+    if (!sure_borders || !many || is_page(e->child))
         return none;
     if (e->matched_rows * 2 >= e->units)
         return (struct repeat_verdict){true, 0.85, BASIS_ROW_MATCH};

@@ -115,6 +115,18 @@ def rules_of(report: dict[str, Any]) -> set[str]:
     return {issue["rule"] for issue in issues_of(report)}
 
 
+def essence_of(issue: dict[str, Any]) -> tuple[Any, ...]:
+    """What a finding says beside times, bytes (drivers ask for text or binary) and names of the endpoint.
+
+    Nor in how many requests it was seen: the first may be over before the grammar has told of its statements.
+    """
+    evidence = issue["evidence"]
+    statements = [(sql["role"], sql["text"], sql["calls"], sql["rows"]) for sql in evidence["sql"]]
+    counts = tuple(evidence["occurrences"].values())
+    lineage = tuple((evidence["lineage"] or {}).values())
+    return issue["rule"], issue["confidence_basis"], counts, lineage, *statements
+
+
 class Proxy:
     """`pgsleuth run`. Options by their name on the command line, `_` for `-`; True is a bare option."""
 

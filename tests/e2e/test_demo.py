@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ VENV = Path(os.environ.get("PGSLEUTH_VENV") or ROOT / "build/demo-venv")
 EXPECTED = json.loads((ROOT / "docker/app/expected.json").read_text(encoding="utf-8"))
 SECONDS = "25"
 LIMIT_S = 300
+REPORT = ROOT / "pgsleuth-report"
+ONE, MANY = 1, 16  # users
 
 
 def processes_with(variable: str) -> list[bytes]:
@@ -34,51 +35,77 @@ def processes_with(variable: str) -> list[bytes]:
     return found
 
 
+def run_demo(folder: Path, users: int) -> dict[str, Any]:
+    folder.chmod(0o711)  # for the server's user
+    variables = {
+        "PATH": os.environ["PATH"],
+        "PGSLEUTH_BIN": str(binary()),
+        "PGSLEUTH_VENV": str(VENV),
+        "DEMO_SECONDS": SECONDS,
+        "DEMO_USERS": str(users),
+        "TMPDIR": str(folder),
+    }
+    done = subprocess.run(
+        [str(ROOT / "docker/demo.sh")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        cwd=ROOT,
+        env=clean_environment(variables),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = read_yaml(REPORT / "report.yaml")
+    return {
+        "stdout": done.stdout,
+        "processes": processes_with(f"TMPDIR={folder}"),
+        "files": [str(path) for path in folder.rglob("*")],
+        "report": report,
+        "endpoints": {row["name"]: read_yaml(REPORT / row["report"]) for row in report["endpoints"]},
+    }
+
+
 @pytest.fixture(scope="module")
-def demo() -> Iterator[dict[str, Any]]:
+def demos() -> dict[int, dict[str, Any]]:
+    """By the number of users that locust plays."""
     venv = [str(ROOT / "docker/venv.sh"), str(VENV)]
     subprocess.run(venv, check=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL)
-    with tempfile.TemporaryDirectory(prefix="e2e-") as folder:  # short: it has a Unix socket in it
-        Path(folder).chmod(0o711)  # for the server's user
-        done = subprocess.run(
-            [str(ROOT / "docker/demo.sh")],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT_S,
-            cwd=ROOT,
-            env=clean_environment(
-                {
-                    "PATH": os.environ["PATH"],
-                    "PGSLEUTH_BIN": str(binary()),
-                    "PGSLEUTH_VENV": str(VENV),
-                    "DEMO_SECONDS": SECONDS,
-                    "TMPDIR": folder,
-                }
-            ),
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield {
-            "stdout": done.stdout,
-            "processes": processes_with(f"TMPDIR={folder}"),
-            "files": [str(path) for path in Path(folder).rglob("*")],
-            "report": read_yaml(ROOT / "pgsleuth-report/report.yaml"),
-        }
+    runs = {}
+    for users in (ONE, MANY):
+        with tempfile.TemporaryDirectory(prefix="e2e-") as folder:  # short: it has a Unix socket in it
+            runs[users] = run_demo(Path(folder), users)
+    return runs
+
+
+@pytest.fixture(params=[ONE, MANY], ids=["one-user", "16-users"])
+def demo(request: pytest.FixtureRequest, demos: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    return demos[request.param]
+
+
+def findings(demo: dict[str, Any]) -> set[tuple[str, ...]]:
+    return {
+        (issue["endpoint"], issue["rule"], *(sql["text"] for sql in issue["evidence"]["sql"]))
+        for issue in issues_of(demo["report"])
+    }
+
+
+def test_sixteen_users_have_the_findings_of_one(demos: dict[int, dict[str, Any]]) -> None:
+    assert findings(demos[ONE])
+    assert findings(demos[MANY]) == findings(demos[ONE])
 
 
 def test_demo_leaves_nothing_behind_but_its_report(demo: dict[str, Any]) -> None:
     assert demo["processes"] == []
     assert demo["files"] == []
-    assert demo["stdout"].splitlines()[-1] == f"report: {ROOT}/pgsleuth-report/report.yaml"
+    assert demo["stdout"].splitlines()[-1] == f"report: {REPORT}/report.yaml"
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=[row["endpoint"] for row in EXPECTED])
 def test_endpoint_of_the_demo_has_its_faults_and_no_other(
     demo: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    (row,) = [row for row in demo["report"]["endpoints"] if row["name"] == expected["endpoint"]]
-    endpoint = read_yaml(ROOT / "pgsleuth-report" / row["report"])
+    endpoint = demo["endpoints"][expected["endpoint"]]
     assert sorted(issue["rule"] for issue in issues_of(endpoint)) == sorted(expected["defects"])
 
 

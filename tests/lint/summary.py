@@ -2,7 +2,8 @@
 
 Each stage left NAME.stage ("ok" or "failed"), those that ran tests NAME.xml in JUnit's form. A stage without
 tests counts as one; so does a stage that failed while its tests did not (it did not build, or left a
-sanitizer's report).
+sanitizer's report). What a test said for this place, by record_testsuite_property("summary", line), stands
+above them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ def outcomes(path: Path) -> tuple[int, int, int]:
     return passed, failed, skipped
 
 
+def said(path: Path) -> list[str]:
+    try:
+        properties = ElementTree.parse(path).iter("property")  # noqa: S314 # written by our own run
+    except ElementTree.ParseError:
+        return []
+    return [each.get("value", "") for each in properties if each.get("name") == "summary"]
+
+
 def main() -> int:
     results = Path(sys.argv[1])
     total_passed = total_failed = total_skipped = 0
@@ -36,6 +45,8 @@ def main() -> int:
     for stage in sorted(results.glob("*.stage")):
         good = stage.read_text(encoding="utf-8").strip() == "ok"
         report = stage.with_suffix(".xml")
+        for line in said(report) if report.is_file() else []:
+            print(line)
         passed, failed, skipped = outcomes(report) if report.is_file() else (int(good), 0, 0)
         if not good:
             failed_stages.append(stage.stem)

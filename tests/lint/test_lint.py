@@ -150,3 +150,27 @@ def test_summary_counts_tests_stages_and_broken_stages(tmp_path):
     done = run("summary.py", tmp_path, files, tmp_path)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "3 passed, 2 failed"
+
+
+def test_summary_prints_what_tests_say_for_it(tmp_path):
+    test = """
+def test_a(record_testsuite_property):
+    for line in ("rule   right", "n_plus_one  160"):
+        record_testsuite_property("summary", line)
+    record_testsuite_property("other", "not this")
+"""
+    (tmp_path / "test_a.py").write_text(test)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--junitxml=e2e.xml",
+        "test_a.py",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    done = run("summary.py", tmp_path, {"e2e.stage": "ok\n", "lint.stage": "ok\n"}, tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["rule   right", "n_plus_one  160", "2 passed, 0 failed"]

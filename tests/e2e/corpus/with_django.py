@@ -7,13 +7,12 @@ from typing import Any, Callable
 
 from django.db import connection, models, transaction
 
-from corpus import RUNNERS, SIZES, App, Book
+from corpus import RUNNERS, SIZES, Book, Call
 from django_setup import use_database
 from server import Target
 
 ORM = Book()
 app = ORM.app
-TIMES = 6
 
 
 class Country(models.Model):
@@ -78,17 +77,17 @@ def lazy_count(_: Any, n: int) -> None:
     assert [author.books.count() for author in some_authors(n, 10)]
 
 
-@app("prefetch")
+@app("prefetch", near="n_plus_one")
 def prefetch(_: Any, n: int) -> None:
     assert [len(author.books.all()) for author in some_authors(n, 20).prefetch_related("books")]
 
 
-@app("select-related")
+@app("select-related", near="n_plus_one")
 def select_related(_: Any, n: int) -> None:
     assert [author.country.name for author in some_authors(n, 20).select_related("country")]
 
 
-@app("annotate")
+@app("annotate", near="n_plus_one")
 def annotate(_: Any, n: int) -> None:
     books = Title.objects.filter(author=models.OuterRef("pk")).values("author").annotate(n=models.Count("pk"))
     assert [
@@ -101,9 +100,28 @@ def get(_: Any, n: int) -> None:
     assert Author.objects.get(id=(n + 1) * 1013)
 
 
-@app("get-with-country")
+@app("get-with-country", near="n_plus_one")
 def get_with_country(_: Any, n: int) -> None:
     assert Author.objects.get(id=(n + 1) * 1013).country.name
+
+
+@app("connection-for-each-request", "connection_churn", times=12)
+def each_on_its_own(_: Any, n: int) -> None:
+    assert Country.objects.get(id=5017).name
+
+
+@app("transaction-for-each-read", "transaction_overhead", traced=True)
+def transaction_for_each_read(_: Any, n: int) -> None:
+    for model, step, base in ((Author, 1013, 0), (Country, 17, 5000), (Title, 7, 100000)):
+        with transaction.atomic():
+            assert model.objects.get(id=(n + 1) * step + base)
+
+
+@app("one-transaction", near="transaction_overhead", traced=True)
+def one_transaction(_: Any, n: int) -> None:
+    with transaction.atomic():
+        assert Author.objects.get(id=(n + 1) * 1013)
+        assert Country.objects.get(id=(n + 1) * 17 + 5000)
 
 
 @app("save-in-a-loop", "write_loop")
@@ -113,7 +131,7 @@ def save_in_a_loop(_: Any, n: int) -> None:
             Log(what="django", n=i).save()
 
 
-@app("bulk-create")
+@app("bulk-create", near="write_loop")
 def bulk_create(_: Any, n: int) -> None:
     Log.objects.bulk_create([Log(what="django", n=i) for i in range(30)])
 
@@ -123,12 +141,12 @@ def whole_table(_: Any, n: int) -> None:
     assert list(Title.objects.values_list("id", "title"))
 
 
-@app("page")
+@app("page", near="unbounded_result")
 def page(_: Any, n: int) -> None:
     assert list(Title.objects.order_by("id")[n * 20 : n * 20 + 20])
 
 
-@app("iterator")
+@app("iterator", near="unbounded_result")
 def iterator(_: Any, n: int) -> None:
     assert sum(1 for _ in Title.objects.order_by("id").iterator(chunk_size=400))
 
@@ -140,13 +158,20 @@ def tagger(text: str) -> Any:
     return add_tag
 
 
-def run(target: Target, apps: Iterable[App], tag: Callable[[App], str]) -> None:
-    for each in apps:
-        with use_database(target):
-            for n in range(each.times):
-                with connection.execute_wrapper(tagger(tag(each))):
-                    each.request(None, n)
-                connection.close()
+def run(target: Target, calls: Iterable[Call]) -> None:
+    with use_database(target):
+        for each in calls:
+            with connection.execute_wrapper(tagger(each.tag)):
+                each.app.request(None, each.n)
+            connection.close()
+
+
+def on_one_connection(target: Target, calls: Iterable[Call]) -> None:
+    """As with CONN_MAX_AGE."""
+    with use_database(target):
+        for each in calls:
+            with connection.execute_wrapper(tagger(each.tag)):
+                each.app.request(None, each.n)
 
 
 RUNNERS["django"] = (ORM, run)

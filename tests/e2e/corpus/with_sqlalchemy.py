@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Callable
 
-from sqlalchemy import ForeignKey, create_engine, event, func, insert, select
+from sqlalchemy import ForeignKey, Text, cast, create_engine, event, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -18,8 +19,9 @@ from sqlalchemy.orm import (
     relationship,
     selectinload,
 )
+from sqlalchemy.pool import NullPool
 
-from corpus import RUNNERS, SIZES, App, Book
+from corpus import RUNNERS, SIZES, Book, Call, Runner
 from server import Target
 
 ORM = Book()
@@ -68,6 +70,12 @@ class Log(Base):
     n: Mapped[int]
 
 
+class Stock(Base):
+    __tablename__ = "stock"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int]
+
+
 def some_authors(n: int, size: int) -> Any:
     return select(Author).where(Author.id > n * 3000).order_by(Author.id).limit(size)
 
@@ -103,12 +111,12 @@ def lazy_count(session: Session, n: int) -> None:
         session.scalar(select(func.count()).select_from(Title).where(Title.author_id == author.id))
 
 
-@app("selectin")
+@app("selectin", near="n_plus_one")
 def selectin(session: Session, n: int) -> None:
     assert [len(a.books) for a in session.scalars(some_authors(n, 20).options(selectinload(Author.books)))]
 
 
-@app("joined-to-one")
+@app("joined-to-one", near="n_plus_one")
 def joined_to_one(session: Session, n: int) -> None:
     assert [a.country.name for a in session.scalars(some_authors(n, 20).options(joinedload(Author.country)))]
 
@@ -124,14 +132,14 @@ def get_by_key(session: Session, n: int) -> None:
     assert session.get(Author, (n + 1) * 1013) is author  # from the identity map
 
 
-@app("one-author-and-books")
+@app("one-author-and-books", near="n_plus_one")
 def one_author(session: Session, n: int) -> None:
     author = session.get(Author, (n + 1) * 1013)
     assert author is not None
     assert author.books
 
 
-@app("add-all")
+@app("add-all", near="write_loop")
 def add_all(session: Session, n: int) -> None:
     session.add_all([Log(what="orm", n=i) for i in range(30)])
     session.commit()
@@ -145,7 +153,7 @@ def flush_in_a_loop(session: Session, n: int) -> None:
     session.commit()
 
 
-@app("bulk-insert")
+@app("bulk-insert", near="write_loop")
 def bulk_insert(session: Session, n: int) -> None:
     session.execute(insert(Log), [{"what": "bulk", "n": i} for i in range(30)])
     session.commit()
@@ -156,9 +164,113 @@ def whole_table(session: Session, n: int) -> None:
     assert session.execute(select(Title.id, Title.title)).all()
 
 
-@app("page")
+@app("page", near="unbounded_result")
 def page(session: Session, n: int) -> None:
     assert session.scalars(select(Title).order_by(Title.id).limit(20).offset(n * 20)).all()
+
+
+# --- two sessions at once ---
+
+
+@contextmanager
+def somebody_else(session: Session) -> Iterator[Session]:
+    """A request beside this one, on a connection of its own, committed at its end."""
+    with Session(session.get_bind()) as other, other.begin():
+        yield other
+
+
+def take_one(session: Session, key: int) -> None:
+    with somebody_else(session) as other:
+        other.execute(update(Stock).where(Stock.id == key).values(n=Stock.n - 1))
+
+
+@app("write-back", "lost_update")
+def write_back(session: Session, n: int) -> None:
+    stock = session.get(Stock, 2002 + n * 11)
+    assert stock is not None
+    take_one(session, stock.id)
+    stock.n -= 1
+    session.commit()
+
+
+@app("write-back-locked", near="lost_update")
+def write_back_locked(session: Session, n: int) -> None:
+    take_one(session, 2002 + n * 11)
+    stock = session.get(Stock, 2002 + n * 11, with_for_update=True)
+    assert stock is not None
+    stock.n -= 1
+    session.commit()
+
+
+@app("write-back-of-another-row", near="lost_update")
+def write_back_of_another(session: Session, n: int) -> None:
+    stock = session.get(Stock, 2002 + n * 11)
+    assert stock is not None
+    take_one(session, stock.id + 11)
+    stock.n -= 1
+    session.commit()
+
+
+@app("computed-by-the-database", near="lost_update")
+def computed(session: Session, n: int) -> None:
+    stock = session.get(Stock, 2002 + n * 11)
+    assert stock is not None
+    take_one(session, stock.id)
+    stock.n = Stock.n - 1  # type: ignore[assignment]
+    session.commit()
+
+
+# --- transactions of one request, which has a trace id ---
+
+
+@app("session-for-each-read", "transaction_overhead", traced=True)
+def session_for_each_read(session: Session, n: int) -> None:
+    for model, step, base in ((Author, 1013, 0), (Country, 17, 5000), (Title, 7, 100000)):
+        with somebody_else(session) as other:
+            assert other.get(model, (n + 1) * step + base)
+
+
+@app("one-session", near="transaction_overhead", traced=True)
+def one_session(session: Session, n: int) -> None:
+    assert session.get(Author, (n + 1) * 1013)
+    assert session.get(Country, (n + 1) * 17 + 5000)
+    assert session.get(Title, (n + 1) * 7 + 100000)
+
+
+# --- a large result ---
+
+
+@app("large-texts", "whole_result", also="wide_columns slow_statement", times=2)
+def large_texts(session: Session, n: int) -> None:
+    pages = func.repeat(func.md5(cast(Title.id, Text)), 6500)
+    assert len(session.execute(select(Title.id, pages).order_by(Title.id).limit(60)).all()) == 60
+
+
+@app("large-texts-streamed", near="whole_result", also="slow_statement", times=2)
+def large_texts_streamed(session: Session, n: int) -> None:
+    pages = func.repeat(func.md5(cast(Title.id, Text)), 6500)
+    found = session.execute(select(Title.id, pages).where(Title.id < 100420).execution_options(yield_per=10))
+    assert sum(1 for _ in found) == 59
+
+
+# --- a new connection for each request ---
+
+NO_POOL = Book()
+
+
+@NO_POOL.app("get-by-key", "connection_churn", times=12)
+def without_pool(session: Session, n: int) -> None:
+    assert session.get(Author, (n + 1) * 1013)
+
+
+@NO_POOL.app("page", "connection_churn", times=12)
+def page_without_pool(session: Session, n: int) -> None:
+    assert session.scalars(select(Title).order_by(Title.id).limit(20).offset(n * 20)).all()
+
+
+@NO_POOL.app("few-requests", near="connection_churn", times=9)
+def few_without_pool(session: Session, n: int) -> None:
+    assert session.get(Author, (n + 1) * 1013)
 
 
 def tagged(engine: Any, tag: list[str]) -> None:
@@ -168,40 +280,39 @@ def tagged(engine: Any, tag: list[str]) -> None:
     event.listen(engine, "before_cursor_execute", add_tag, retval=True)
 
 
-def run_sync(driver: str) -> Any:
-    def run(target: Target, apps: Iterable[App], tag: Callable[[App], str]) -> None:
-        engine = create_engine(target.url(f"postgresql+{driver}"), pool_size=1)
+def run_sync(driver: str, **options: Any) -> Runner:
+    def run(target: Target, calls: Iterable[Call]) -> None:
+        engine = create_engine(target.url(f"postgresql+{driver}"), **options)
         current = [""]
         tagged(engine, current)
         try:
-            for each in apps:
-                current[0] = tag(each)
-                for n in range(each.times):
-                    with Session(engine) as session:
-                        each.request(session, n)
+            for each in calls:
+                current[0] = each.tag
+                with Session(engine) as session:
+                    each.app.request(session, each.n)
         finally:
             engine.dispose()
 
     return run
 
 
-def run_async(target: Target, apps: Iterable[App], tag: Callable[[App], str]) -> None:
+def run_async(target: Target, calls: Iterable[Call]) -> None:
     async def run() -> None:
-        engine = create_async_engine(target.url("postgresql+asyncpg"), pool_size=1)
+        engine = create_async_engine(target.url("postgresql+asyncpg"), pool_size=2)
         current = [""]
         tagged(engine.sync_engine, current)
         try:
-            for each in apps:
-                current[0] = tag(each)
-                for n in range(each.times):
-                    async with AsyncSession(engine) as session:
-                        await session.run_sync(each.request, n)
+            for each in calls:
+                current[0] = each.tag
+                async with AsyncSession(engine) as session:
+                    await session.run_sync(each.app.request, each.n)
         finally:
             await engine.dispose()
 
     asyncio.run(run())
 
 
-RUNNERS["sqlalchemy-psycopg2"] = (ORM, run_sync("psycopg2"))
-RUNNERS["sqlalchemy-psycopg3"] = (ORM, run_sync("psycopg"))
+RUNNERS["sqlalchemy-psycopg2"] = (ORM, run_sync("psycopg2", pool_size=2))
+RUNNERS["sqlalchemy-psycopg3"] = (ORM, run_sync("psycopg", pool_size=2))
 RUNNERS["sqlalchemy-asyncpg"] = (ORM, run_async)
+RUNNERS["sqlalchemy-no-pool"] = (NO_POOL, run_sync("psycopg", poolclass=NullPool))

@@ -186,6 +186,25 @@ static void test_independent_statements_in_a_row_could_run_at_once(void **state)
     traffic_free(t);
 }
 
+/* A dashboard: nothing asked for, and nothing key-like in the answers. */
+static void test_statements_without_values_could_run_at_once(void **state)
+{
+    (void)state;
+    static const char *const sql[] = {"SELECT avg(a) FROM users", "SELECT avg(b) FROM carts",
+                                      "SELECT avg(c) FROM offers"};
+    struct traffic *t = traffic_new();
+    traffic_tag(t, "GET", "/home", NULL, NULL);
+    traffic_plain(t, "BEGIN");
+    t->query_us = 80000;
+    for (int i = 0; i < 3; i++) {
+        traffic_facts(t, sql[i], 0, "t", "");
+        traffic_exchange(t, sql[i], NULL, 0, (struct reply){.rows = 1});
+    }
+    traffic_plain(t, "COMMIT");
+    assert_non_null(found(t, "consecutive"));
+    traffic_free(t);
+}
+
 static void test_statements_that_need_each_others_rows_are_nothing(void **state)
 {
     (void)state;
@@ -240,6 +259,28 @@ static void test_write_over_another_connections_change_is_a_lost_update(void **s
     assert_true(meet(STOCK, STORE, false));
 }
 
+/* A request with a trace id is judged when it was silent for a while, and others write on. */
+static void test_lost_update_of_a_busy_row_is_found_after_more_writes(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    traffic_tag(t, "POST", "/buy", NULL, NULL);
+    traffic_facts(t, STOCK, FACT_WHERE, "stock", "id");
+    traffic_facts(t, STORE, FACT_WHERE, "stock", "id");
+    traffic_facts(t, TAKE, FACT_WHERE, "stock", "id");
+    t->trace = 7;
+    look(t, 1, STOCK, 7);
+    store(t, 2, TAKE, 7);
+    store(t, 1, STORE, 7);
+    t->trace = 0;
+    for (int i = 0; i < 10; i++) {
+        traffic_wait(t, 20);
+        store(t, 2, TAKE, 7);
+    }
+    assert_non_null(found(t, "lost_update"));
+    traffic_free(t);
+}
+
 static void test_write_that_computes_locks_or_looks_again_loses_nothing(void **state)
 {
     (void)state;
@@ -279,8 +320,10 @@ int main(void)
         cmocka_unit_test(test_errors_of_contention_are_told_and_others_are_not),
         cmocka_unit_test(test_request_of_many_different_statements_is_chatty),
         cmocka_unit_test(test_independent_statements_in_a_row_could_run_at_once),
+        cmocka_unit_test(test_statements_without_values_could_run_at_once),
         cmocka_unit_test(test_statements_that_need_each_others_rows_are_nothing),
         cmocka_unit_test(test_write_over_another_connections_change_is_a_lost_update),
+        cmocka_unit_test(test_lost_update_of_a_busy_row_is_found_after_more_writes),
         cmocka_unit_test(test_write_that_computes_locks_or_looks_again_loses_nothing),
         cmocka_unit_test(test_write_of_another_row_or_in_a_later_request_loses_nothing),
     };

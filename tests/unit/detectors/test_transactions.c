@@ -144,6 +144,22 @@ static void test_several_transactions_of_one_read_in_one_request(void **state)
     traffic_free(t);
 }
 
+/* BEGIN and ROLLBACK have no tag: what comes behind a request with a trace id is not part of it. */
+static void test_transactions_behind_a_traced_request_are_not_its_own(void **state)
+{
+    (void)state;
+    struct traffic *t = request();
+    for (int i = 0; i < 4; i++) {
+        traffic_plain(t, "BEGIN");
+        t->trace = i == 0 ? 77 : 0;
+        traffic_by_id(t, READ, i, 1);
+        t->trace = 0;
+        traffic_plain(t, "ROLLBACK");
+    }
+    assert_null(found(t, "transaction_overhead"));
+    traffic_free(t);
+}
+
 static void test_one_transaction_a_request_is_nothing(void **state)
 {
     (void)state;
@@ -166,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_statements_refused_in_a_failed_transaction),
         cmocka_unit_test(test_failure_rolled_back_at_once_is_nothing),
         cmocka_unit_test(test_several_transactions_of_one_read_in_one_request),
+        cmocka_unit_test(test_transactions_behind_a_traced_request_are_not_its_own),
         cmocka_unit_test(test_one_transaction_a_request_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void test_error_in_bind_is_the_statements_own(void **state)
     played_fini(&p);
     script_play(&s, &p);
     assert_int_equal(played_count(&p, RECORD_EXCHANGE), 2);
-    assert_true(exchange_has(played_exchange(&p, 0), EXCHANGE_ERROR | EXCHANGE_REUSED));
+    assert_true(exchange_has(played_exchange(&p, 0), EXCHANGE_ERROR | EXCHANGE_EXTENDED));
     assert_memory_equal(played_exchange(&p, 0)->sqlstate, "22P02", 5);
     played_fini(&p);
 }
