@@ -166,6 +166,29 @@ static void flood_evidence(struct traffic *t)
                  &(struct raw){.statement = i, .tag = tag, .verb = SQL_VERB_SELECT, .error = true});
 }
 
+/* More loops and more lists than can all be compared: none of the values comes from any list. */
+static void flood_lineage(struct traffic *t)
+{
+    enum { LISTS = 64, LOOPS = 16, TIMES = 10, VALUES = 4 };
+    const int64_t *ids = traffic_ids(10);
+    char sql[128];
+    t->session = 1;
+    traffic_tag(t, "GET", "/lists", NULL, NULL);
+    for (int i = 0; i < LISTS; i++) {
+        (void)snprintf(sql, sizeof(sql), "SELECT a, b FROM list_%d", i);
+        traffic_exchange(t, sql, NULL, 0, (struct reply){.rows = 10, .keys = ids, .keys2 = ids});
+    }
+    for (int i = 0; i < LOOPS * TIMES; i++) {
+        uint64_t values[VALUES];
+        for (int v = 0; v < VALUES; v++)
+            values[v] = traffic_int(-1 - i * VALUES - v);
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT x FROM loop_%d WHERE a = $1 AND b = $2 AND c = $3 AND d = $4",
+                       i % LOOPS);
+        traffic_exchange(t, sql, values, VALUES, (struct reply){.rows = 1});
+    }
+}
+
 static const struct flood {
     enum overflow counts;
     uint64_t at_least;
@@ -184,6 +207,7 @@ static const struct flood {
     {OVERFLOW_transactions, 10, flood_transactions},
     {OVERFLOW_values, 50, flood_values},
     {OVERFLOW_evidence, 1000, flood_evidence},
+    {OVERFLOW_evidence, 1, flood_lineage},
 };
 
 /* A list of 20 and a statement for each of its rows, in a request of its own. */
