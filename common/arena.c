@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { CHUNK_BYTES = 16 * 1024, ALIGN = 16 };
+enum { FIRST_CHUNK_BYTES = 1024, CHUNK_BYTES = 16 * 1024, ALIGN = 16 };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -46,8 +46,11 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t need)
     if (left < sizeof(struct arena_chunk) || left - sizeof(struct arena_chunk) < need)
         return NULL;
     left -= sizeof(struct arena_chunk);
-    /* Near the maximum a chunk is only as large as is still allowed. */
-    size_t size = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+    /* As much again as there is, so that a small arena stays small; near the maximum a chunk is
+     * only as large as is still allowed. */
+    size_t size = a->used < FIRST_CHUNK_BYTES ? FIRST_CHUNK_BYTES : a->used;
+    size = size < CHUNK_BYTES ? size : CHUNK_BYTES;
+    size = left < size ? left : size;
     if (size < need)
         size = need;
     struct arena_chunk *chunk = calloc(1, sizeof(*chunk) + size);
@@ -56,9 +59,15 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t need)
         return NULL;
     }
     chunk->size = size;
+    a->used += sizeof(*chunk) + size;
+    if (size == need && a->chunks != NULL) {
+        /* It will be full: the one before it may still have room for small ones. */
+        chunk->next = a->chunks->next;
+        a->chunks->next = chunk;
+        return chunk;
+    }
     chunk->next = a->chunks;
     a->chunks = chunk;
-    a->used += sizeof(*chunk) + size;
     return chunk;
 }
 

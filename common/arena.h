@@ -13,7 +13,7 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *chunks; /* newest first */
+    struct arena_chunk *chunks; /* the first one is being filled */
     size_t used;                /* bytes taken from the system */
     size_t max;
     uint64_t refused;   /* allocations that gave NULL */

@@ -1,6 +1,6 @@
 #include "common/histogram.h"
 
-enum { SUB_BITS = 5, SUB = 1 << SUB_BITS, MAX_BITS = 40 };
+enum { SUB_BITS = 5, SUB = 1 << SUB_BITS, MAX_BITS = 40, FIRST_BUCKETS = 4 };
 
 static unsigned bucket_of(uint64_t value)
 {
@@ -23,7 +23,56 @@ static uint64_t bucket_top(unsigned bucket)
     return base + ((UINT64_C(1) << shift) - 1);
 }
 
-void histogram_add(struct histogram *h, uint64_t value)
+/* Index of the first bucket that is not below `at`; n_buckets past the last one. */
+static uint32_t find(const struct histogram *h, uint32_t at)
+{
+    uint32_t from = 0;
+    uint32_t to = h->n_buckets;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (h->buckets[middle].at < at)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static bool make_room(struct histogram *h, struct arena *a)
+{
+    if (h->n_buckets < h->size)
+        return true;
+    uint32_t size = h->size > 0 ? h->size * 2 : FIRST_BUCKETS;
+    struct histogram_bucket *grown = arena_alloc(a, size * sizeof(*grown));
+    if (grown == NULL)
+        return false;
+    if (h->n_buckets > 0)
+        memcpy(grown, h->buckets, h->n_buckets * sizeof(*grown));
+    h->buckets = grown; /* the old ones stay in the arena: as many as the new ones, at most */
+    h->size = size;
+    return true;
+}
+
+/* The bucket of this number, made at index i when new; the next one above without room for it, or
+ * the last one, moved up. NULL when there is none at all. */
+static struct histogram_bucket *bucket_at(struct histogram *h, struct arena *a, uint32_t i,
+                                          uint32_t at)
+{
+    if (i < h->n_buckets && h->buckets[i].at == at)
+        return &h->buckets[i];
+    if (make_room(h, a)) {
+        memmove(&h->buckets[i + 1], &h->buckets[i], (h->n_buckets - i) * sizeof(*h->buckets));
+        h->buckets[i] = (struct histogram_bucket){.at = at};
+        h->n_buckets++;
+        return &h->buckets[i];
+    }
+    if (i < h->n_buckets || h->n_buckets == 0)
+        return h->n_buckets > 0 ? &h->buckets[i] : NULL;
+    h->buckets[i - 1].at = at;
+    return &h->buckets[i - 1];
+}
+
+void histogram_add(struct histogram *h, struct arena *a, uint64_t value)
 {
     if (h->count == 0 || value < h->min)
         h->min = value;
@@ -31,21 +80,23 @@ void histogram_add(struct histogram *h, uint64_t value)
         h->max = value;
     h->count++;
     h->sum += value;
-    h->buckets[bucket_of(value)]++;
+    uint32_t at = bucket_of(value);
+    struct histogram_bucket *bucket = bucket_at(h, a, find(h, at), at);
+    if (bucket != NULL && bucket->count < UINT32_MAX)
+        bucket->count++;
 }
 
 uint64_t histogram_percentile(const struct histogram *h, double share)
 {
-    if (h->count == 0)
-        return 0;
     double want = share * (double)h->count;
     uint64_t seen = 0;
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        seen += h->buckets[i];
-        if (seen == 0 || (double)seen < want)
+    for (uint32_t i = 0; i < h->n_buckets; i++) {
+        seen += h->buckets[i].count;
+        if ((double)seen < want)
             continue;
         /* The last bucket has no top of its own: everything past 2^40 is in it. */
-        uint64_t top = i == HISTOGRAM_BUCKETS - 1 ? h->max : bucket_top(i);
+        uint32_t at = h->buckets[i].at;
+        uint64_t top = at == HISTOGRAM_BUCKETS - 1 ? h->max : bucket_top(at);
         return top < h->max ? top : h->max;
     }
     return h->max;

@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* 40,000 usages of two histograms are most of it. */
-#define ARENA_BYTES ((size_t)768 * 1024 * 1024)
-
 static void close_unit(void *arg, struct unit *u);
 static void end_connection(void *arg, const struct session_summary *about);
 
@@ -29,8 +26,9 @@ struct audit *audit_new(const struct det_settings *settings)
     if (a == NULL)
         return NULL;
     a->settings = *settings;
-    arena_init(&a->arena, ARENA_BYTES);
-    catalogue_init(&a->catalogue, &a->arena, AUDIT_MAX_STATEMENTS);
+    arena_init(&a->arena, AUDIT_EVIDENCE_BYTES);
+    arena_init(&a->names, AUDIT_NAME_BYTES);
+    catalogue_init(&a->catalogue, &a->names, AUDIT_MAX_STATEMENTS);
     map64_init(&a->tags, AUDIT_MAX_TAGS);
     sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, end_connection, a);
     a->ledger = &a->ledger_storage;
@@ -54,6 +52,7 @@ void audit_free(struct audit *a)
     map64_fini(&a->tags);
     catalogue_fini(&a->catalogue);
     arena_fini(&a->arena);
+    arena_fini(&a->names);
     free(a);
 }
 
@@ -71,6 +70,7 @@ static void close_unit(void *arg, struct unit *u)
     a->units++;
     a->tagged_units += u->tag != NULL;
     a->cut_units += u->overflow.statements > 0;
+    a->lost_transactions += u->overflow.transactions;
     a->statements += unit_statements(u);
     a->bytes += unit_bytes(u);
     if (ledger_add(a->ledger, u) == NULL)
@@ -96,18 +96,19 @@ static void add_tag(struct audit *a, const struct record_tag *r)
 {
     if (r->id == 0 || map64_get(&a->tags, r->id) != NULL)
         return;
-    struct tag *tag = arena_alloc(&a->arena, sizeof(*tag));
-    if (tag == NULL)
+    bool full = a->tags.count >= AUDIT_MAX_TAGS;
+    struct tag *tag = full ? NULL : arena_alloc(&a->names, sizeof(*tag));
+    if (tag == NULL || map64_put(&a->tags, r->id, tag) != MAP64_OK) {
+        a->lost_tags++; /* what comes with it counts as untagged */
         return;
+    }
     tag->id = r->id;
     size_t at = 0;
     for (int k = 0; k < SQL_TAG_COUNT; k++) {
         if (r->len[k] > 0)
-            tag->value[k] = arena_text(&a->arena, record_tail(&r->h, sizeof(*r), at, r->len[k]));
+            tag->value[k] = arena_text(&a->names, record_tail(&r->h, sizeof(*r), at, r->len[k]));
         at += r->len[k];
     }
-    if (map64_put(&a->tags, r->id, tag) != MAP64_OK)
-        a->lost_tags++; /* what comes with it counts as untagged */
 }
 
 static void show_exchange(struct audit *a, const struct record_exchange *r, struct statement *s,

@@ -12,12 +12,16 @@
 
 struct audit;
 
-/* Caps of everything that traffic could grow. */
+/* Caps of everything that traffic could grow. Together with the memory of a result they stay below
+ * 256 MiB, which tests/bench/auditor.c shows. */
 enum {
+    AUDIT_NAME_BYTES = 56 * 1024 * 1024,     /* statements with their texts and facts, tags */
+    AUDIT_EVIDENCE_BYTES = 56 * 1024 * 1024, /* endpoints, and what the rules count */
+    AUDIT_UNIT_BYTES = 48 * 1024 * 1024,     /* open units of work */
     AUDIT_MAX_STATEMENTS = 20000,
     AUDIT_MAX_ENDPOINTS = 2000,
     AUDIT_MAX_USAGES = 20000,
-    AUDIT_MAX_SESSIONS = 100000,
+    AUDIT_MAX_SESSIONS = 50000,
     AUDIT_MAX_TAGS = 20000,
     AUDIT_MAX_UNIT_EXCHANGES = 20000,
 };

@@ -1,4 +1,4 @@
-/* What an audit is made of: for audit.c and result.c alone. */
+/* What an audit is made of: for audit.c, overflow.c and result.c alone. */
 #ifndef PGSLEUTH_DETECTORS_AUDIT_PARTS_H
 #define PGSLEUTH_DETECTORS_AUDIT_PARTS_H
 
@@ -10,7 +10,8 @@ enum { AUDIT_OPAQUE_REASONS = 32, AUDIT_VERSION_MAX = 64 };
 
 struct audit {
     struct det_settings settings;
-    struct arena arena; /* statements, endpoints, tags, evidence: all that lives as long as this */
+    struct arena arena; /* the ledger and the evidence of rules; lives as long as this */
+    struct arena names; /* statements and tags; no text of theirs can take the evidence its room */
     struct catalogue catalogue;
     struct map64 tags;
     struct sessions sessions;
@@ -30,6 +31,7 @@ struct audit {
     uint64_t bytes;
     uint64_t unread; /* statements relayed in pipelines too deep to read */
     uint64_t lost_tags;
+    uint64_t lost_transactions;
     uint64_t explained;
     uint64_t explain_failed;
     uint64_t opaque[AUDIT_OPAQUE_REASONS];

@@ -46,6 +46,8 @@ struct detector {
     void (*on_session_end)(void *state, struct audit *audit, const struct session_summary *about);
     void (*on_unit_end)(void *state, struct audit *audit, const struct unit *unit);
     void (*on_finish)(void *state, const struct audit *audit, struct findings *out);
+    /* Cases that found no room in the state. */
+    uint64_t (*lost)(const void *state);
     void (*fini)(void *state);
 };
 
@@ -59,13 +61,16 @@ enum detector_index {
 /* All detectors, in the order of detectors.def. Static storage. */
 extern const struct detector *const det_detectors[DETECTOR_COUNT];
 
+/* More than anybody reads; what comes after is counted. */
+enum { FINDINGS_MAX = 10000 };
+
 /* The list that a report collects. */
 struct findings {
     struct arena *arena; /* of the report: strings of findings go here */
     struct finding **items;
     size_t count;
     size_t size;
-    uint64_t lost; /* no memory */
+    uint64_t lost; /* past the cap, or no memory */
 };
 
 /* A zeroed finding of this detector at this endpoint, in the list; NULL when there is no memory.

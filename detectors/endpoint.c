@@ -117,7 +117,8 @@ static struct usage *usage_of(struct ledger *l, struct endpoint *e, const struct
     return u;
 }
 
-static void count_exchange(struct usage *u, const struct unit_exchange *x, uint64_t serial)
+static void count_exchange(struct ledger *l, struct usage *u, const struct unit_exchange *x,
+                           uint64_t serial)
 {
     if (u->last_unit != serial) {
         u->last_unit = serial;
@@ -127,7 +128,7 @@ static void count_exchange(struct usage *u, const struct unit_exchange *x, uint6
     u->errors += (x->flags & EXCHANGE_ERROR) != 0;
     u->limited += x->max_rows != 0;
     u->suspended += (x->flags & EXCHANGE_SUSPENDED) != 0;
-    histogram_add(&u->time_us, x->total_us);
+    histogram_add(&u->time_us, l->arena, x->total_us);
     if ((x->flags & EXCHANGE_ERROR) != 0)
         return; /* what a failed statement returned is no evidence */
     u->rows += x->rows;
@@ -136,10 +137,10 @@ static void count_exchange(struct usage *u, const struct unit_exchange *x, uint6
         u->max_rows = x->rows;
     if (x->bytes > u->max_bytes)
         u->max_bytes = x->bytes;
-    histogram_add(&u->rows_each, x->rows);
+    histogram_add(&u->rows_each, l->arena, x->rows);
 }
 
-static void count_unit(struct endpoint *e, const struct unit *u)
+static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *u)
 {
     uint64_t wall_us = (uint64_t)(u->end_us - u->start_us);
     e->units++;
@@ -150,11 +151,11 @@ static void count_unit(struct endpoint *e, const struct unit *u)
     e->asyncpg_units += u->asyncpg;
     e->wall_us += wall_us;
     e->db_us += u->db_us;
-    histogram_add(&e->wall_us_each, wall_us);
-    histogram_add(&e->db_us_each, u->db_us);
-    histogram_add(&e->statements_each, unit_statements(u));
-    histogram_add(&e->rows_each, unit_rows(u));
-    histogram_add(&e->bytes_each, unit_bytes(u));
+    histogram_add(&e->wall_us_each, l->arena, wall_us);
+    histogram_add(&e->db_us_each, l->arena, u->db_us);
+    histogram_add(&e->statements_each, l->arena, unit_statements(u));
+    histogram_add(&e->rows_each, l->arena, unit_rows(u));
+    histogram_add(&e->bytes_each, l->arena, unit_bytes(u));
     if (u->confidence < e->confidence)
         e->confidence = u->confidence;
     if (u->start_us < e->first_us)
@@ -176,11 +177,13 @@ struct endpoint *ledger_add(struct ledger *l, struct unit *u)
         l->overflowed++;
         return NULL;
     }
-    count_unit(e, u);
+    count_unit(l, e, u);
     for (size_t i = 0; i < u->n; i++) {
         struct usage *usage = usage_of(l, e, &u->exchanges[i]);
-        if (usage != NULL)
-            count_exchange(usage, &u->exchanges[i], u->serial);
+        if (usage == NULL)
+            l->lost_usages++;
+        else
+            count_exchange(l, usage, &u->exchanges[i], u->serial);
     }
     return e;
 }

@@ -44,7 +44,8 @@ static bool make_room(struct findings *f)
 struct finding *findings_add(struct findings *f, const struct detector *d, const struct endpoint *e,
                              const struct statement *subject)
 {
-    struct finding *out = make_room(f) ? arena_alloc(f->arena, sizeof(*out)) : NULL;
+    bool room = f->count < FINDINGS_MAX && make_room(f);
+    struct finding *out = room ? arena_alloc(f->arena, sizeof(*out)) : NULL;
     if (out == NULL) {
         f->lost++;
         return NULL;

@@ -14,7 +14,8 @@ struct ledger {
     struct map64 usages;
     struct endpoint *first; /* in order of first sight */
     struct endpoint **end;
-    uint64_t overflowed; /* units that found no room for their endpoint */
+    uint64_t overflowed;  /* units that found no room for their endpoint */
+    uint64_t lost_usages; /* exchanges that found no room for their usage */
 };
 
 void ledger_init(struct ledger *l, struct arena *arena);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { RESULT_ARENA_BYTES = 64 * 1024 * 1024, HIGH_IS_MANY = 3 };
+enum { RESULT_ARENA_BYTES = 56 * 1024 * 1024, HIGH_IS_MANY = 3 };
 
 #define PLAN_CONFIDENCE 0.7
 
@@ -83,9 +83,7 @@ static void fill_coverage(struct result *r, const struct audit *a)
     r->unread_statements = a->unread;
     r->refused_sessions = a->end.refused;
     r->parser_restarts = a->end.parser_restarts;
-    r->overflow_statements = a->catalogue.overflowed;
-    r->overflow_endpoints = a->ledger->overflowed;
-    r->overflow_units = a->cut_units + a->sessions.lost;
+    overflow_count(a, r->overflow);
     count_facts(r, a);
     r->opaque = arena_alloc(&r->arena, AUDIT_OPAQUE_REASONS * sizeof(*r->opaque));
     for (unsigned i = 0; r->opaque != NULL && i < AUDIT_OPAQUE_REASONS; i++) {
@@ -120,6 +118,7 @@ static void fill_findings(struct result *r, const struct audit *a)
         qsort(found.items, found.count, sizeof(struct finding *), by_weight);
     r->findings = found.items;
     r->n_findings = found.count;
+    r->overflow[OVERFLOW_findings] = found.lost;
 }
 
 static bool has_plan(const struct finding *f)

@@ -8,6 +8,7 @@
 #define PGSLEUTH_DETECTORS_RESULT_H
 
 #include "detectors/detector.h"
+#include "detectors/overflow.h"
 #include "detectors/score.h"
 
 enum verdict {
@@ -68,11 +69,9 @@ struct result {
     uint64_t dropped_records;
     uint64_t unread_statements; /* relayed in pipelines too deep to read */
     uint64_t refused_sessions;
-    uint64_t overflow_statements;
-    uint64_t overflow_endpoints;
-    uint64_t overflow_units; /* units cut at their cap */
-    uint64_t with_facts;     /* statements that the grammar told of */
-    uint64_t without_facts;  /* data statements that the grammar refused or that took it down */
+    uint64_t overflow[OVERFLOWS]; /* what came after a cap */
+    uint64_t with_facts;          /* statements that the grammar told of */
+    uint64_t without_facts; /* data statements that the grammar refused or that took it down */
     uint64_t parser_restarts;
     struct opaque_count *opaque; /* reasons with a count, in the order of opaque_reasons.def */
     size_t n_opaque;

@@ -27,6 +27,7 @@ void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, se
                    void *arg)
 {
     *s = (struct sessions){.gap_us = gap_us, .close = close, .end = end, .close_arg = arg};
+    s->room.max = AUDIT_UNIT_BYTES;
     map64_init(&s->by_id, AUDIT_MAX_SESSIONS);
     map64_init(&s->traces, SESSIONS_MAX_TRACES);
 }
@@ -57,7 +58,7 @@ static struct unit *take_unit(struct sessions *s)
 {
     struct unit *u = s->free_units;
     if (u == NULL)
-        return unit_new();
+        return unit_new(&s->room);
     s->free_units = u->next_free;
     s->n_free--;
     u->next_free = NULL;
@@ -184,8 +185,10 @@ static struct unit *trace_unit(struct sessions *s, uint64_t trace)
         link_newest(s, u);
         return u;
     }
-    if (s->traces.count >= SESSIONS_MAX_TRACES)
+    if (s->traces.count >= SESSIONS_MAX_TRACES) {
+        s->cut_traces++;
         close_trace(s, s->oldest_trace);
+    }
     u = take_unit(s);
     if (u == NULL)
         return NULL;
@@ -292,12 +295,20 @@ static void end_transaction(struct sessions *s, struct det_session *x,
 
 /* --- sessions --- */
 
+/* One exchange asks for its session several times over. */
+static struct det_session *find_session(struct sessions *s, uint64_t id)
+{
+    if (s->last == NULL || s->last->id != id)
+        s->last = map64_get(&s->by_id, id);
+    return s->last;
+}
+
 static struct det_session *session_of(struct sessions *s, uint64_t id)
 {
-    struct det_session *x = map64_get(&s->by_id, id);
+    struct det_session *x = find_session(s, id);
     if (x != NULL)
         return x;
-    x = calloc(1, sizeof(*x));
+    x = s->by_id.count < s->by_id.max ? calloc(1, sizeof(*x)) : NULL;
     if (x == NULL)
         return NULL;
     x->id = id;
@@ -306,6 +317,7 @@ static struct det_session *session_of(struct sessions *s, uint64_t id)
         return NULL;
     }
     s->started++;
+    s->last = x;
     return x;
 }
 
@@ -335,6 +347,7 @@ void sessions_start(struct sessions *s, const struct record_session_start *r)
 void sessions_end(struct sessions *s, const struct record_session_end *r)
 {
     struct det_session *x = map64_remove(&s->by_id, r->session);
+    s->last = NULL;
     if (x != NULL) {
         end_transaction(s, x, TRANSACTION_OPEN);
         close_session_unit(s, x, UNIT_BY_CONNECTION);
@@ -540,8 +553,8 @@ void sessions_finish(struct sessions *s)
     free(all);
 }
 
-uint64_t sessions_client(const struct sessions *s, uint64_t session)
+uint64_t sessions_client(struct sessions *s, uint64_t session)
 {
-    const struct det_session *x = map64_get(&s->by_id, session);
+    const struct det_session *x = find_session(s, session);
     return x != NULL ? x->about.client : 0;
 }

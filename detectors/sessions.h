@@ -40,7 +40,9 @@ struct session_summary {
 typedef void sessions_ended(void *arg, const struct session_summary *about);
 
 struct sessions {
+    struct unit_room room;
     struct map64 by_id;
+    struct det_session *last; /* looked up; NULL when it is gone */
     struct map64 traces;
     struct unit *oldest_trace;
     struct unit *newest_trace;
@@ -50,9 +52,10 @@ struct sessions {
     size_t n_free;
     int64_t gap_us;
     int64_t now_us;
-    uint64_t started; /* sessions seen */
-    uint64_t chatter; /* exchanges */
-    uint64_t lost;    /* exchanges without room for their session or unit */
+    uint64_t started;    /* sessions seen */
+    uint64_t chatter;    /* exchanges */
+    uint64_t lost;       /* exchanges without room for their session or unit */
+    uint64_t cut_traces; /* closed for want of room for another */
     sessions_close *close;
     sessions_ended *end; /* or NULL */
     void *close_arg;
@@ -66,7 +69,7 @@ void sessions_start(struct sessions *s, const struct record_session_start *r);
 void sessions_end(struct sessions *s, const struct record_session_end *r);
 
 /* Who a connection's client is, as in struct session_summary; 0 when not known. */
-uint64_t sessions_client(const struct sessions *s, uint64_t session);
+uint64_t sessions_client(struct sessions *s, uint64_t session);
 
 /* Take in one exchange. */
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,

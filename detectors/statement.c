@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-/* Samples are values in memory: what they may take in all. */
-enum { SAMPLE_BYTES_MAX = 64 * 1024 * 1024 };
+/* Samples and plans are replaced again and again: what they may take in all. */
+enum { KEPT_BYTES_MAX = 16 * 1024 * 1024 };
 
 /* A statement with the memory that is replaced in its life. */
 struct entry {
@@ -81,7 +81,18 @@ static struct statement *described(struct catalogue *c, struct sql_id id)
 static struct span keep(struct catalogue *c, struct span bytes)
 {
     char *copy = bytes.len > 0 ? arena_text(c->arena, bytes) : NULL;
+    c->lost_descriptions += bytes.len > 0 && copy == NULL;
     return copy != NULL ? span_of(copy, bytes.len) : span_of(NULL, 0);
+}
+
+static const void *keep_record(struct catalogue *c, const struct record_header *r)
+{
+    void *copy = arena_alloc(c->arena, r->len);
+    if (copy == NULL)
+        c->lost_descriptions++;
+    else
+        memcpy(copy, r, r->len);
+    return copy;
 }
 
 /* By its text, or by what the grammar told; these two records come in any order. */
@@ -111,11 +122,7 @@ void catalogue_add_columns(struct catalogue *c, const struct record_columns *r)
     struct statement *s = described(c, r->id);
     if (s == NULL || s->columns != NULL)
         return;
-    struct record_columns *copy = arena_alloc(c->arena, r->h.len);
-    if (copy == NULL)
-        return;
-    memcpy(copy, r, r->h.len);
-    s->columns = copy;
+    s->columns = keep_record(c, &r->h);
 }
 
 void catalogue_add_facts(struct catalogue *c, const struct record_facts *r)
@@ -123,38 +130,45 @@ void catalogue_add_facts(struct catalogue *c, const struct record_facts *r)
     struct statement *s = described(c, r->id);
     if (s == NULL || s->facts != NULL)
         return;
-    struct record_facts *copy = arena_alloc(c->arena, r->h.len);
-    if (copy == NULL)
-        return;
-    memcpy(copy, r, r->h.len);
-    s->facts = copy;
+    s->facts = keep_record(c, &r->h);
     classify(s);
+}
+
+/* What is to stand in the place of `old` bytes; NULL when all of these together are at their limit:
+ * the old one serves as well. */
+static void *fresh_copy(struct catalogue *c, size_t old, struct span fresh)
+{
+    size_t bytes = c->kept_bytes - old + fresh.len;
+    void *copy = bytes <= KEPT_BYTES_MAX ? malloc(fresh.len > 0 ? fresh.len : 1) : NULL;
+    if (copy == NULL) {
+        c->lost_samples++;
+        return NULL;
+    }
+    if (fresh.len > 0)
+        memcpy(copy, fresh.data, fresh.len);
+    c->kept_bytes = bytes;
+    return copy;
 }
 
 void catalogue_add_plan(struct catalogue *c, const struct record_plan *r)
 {
     struct statement *s = described(c, r->id);
-    struct record_plan *copy = s != NULL ? malloc(r->h.len) : NULL;
+    size_t old = s != NULL && s->plan != NULL ? s->plan->h.len : 0;
+    struct record_plan *copy =
+        s != NULL ? fresh_copy(c, old, span_of((const uint8_t *)r, r->h.len)) : NULL;
     if (copy == NULL)
         return;
-    memcpy(copy, r, r->h.len);
     free(entry_of(s)->plan);
     entry_of(s)->plan = copy;
     s->plan = copy;
 }
 
-/* Replace a sample, unless all samples together are at their limit: the old one serves as well. */
 static bool replace_sample(struct catalogue *c, uint8_t **slot, struct span *view,
                            struct span fresh)
 {
-    if (c->sample_bytes - view->len + fresh.len > SAMPLE_BYTES_MAX)
-        return false;
-    uint8_t *copy = malloc(fresh.len > 0 ? fresh.len : 1);
+    uint8_t *copy = fresh_copy(c, view->len, fresh);
     if (copy == NULL)
         return false;
-    if (fresh.len > 0)
-        memcpy(copy, fresh.data, fresh.len);
-    c->sample_bytes = c->sample_bytes - view->len + fresh.len;
     free(*slot);
     *slot = copy;
     *view = span_of(copy, fresh.len);
@@ -168,8 +182,10 @@ void catalogue_add_widths(struct catalogue *c, const struct record_widths *r)
         return;
     if (s->widths == NULL)
         s->widths = arena_alloc(c->arena, sizeof(*s->widths));
-    if (s->widths == NULL)
+    if (s->widths == NULL) {
+        c->lost_descriptions++;
         return;
+    }
     const struct record_width *width =
         (const void *)record_tail(&r->h, sizeof(*r), 0, r->n * sizeof(*width)).data;
     s->widths->results++;

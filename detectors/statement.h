@@ -51,8 +51,10 @@ struct catalogue {
     struct map64 by_id;
     struct arena *arena;
     struct statement overflow;
-    uint64_t overflowed; /* records that fell to the overflow entry for lack of room */
-    size_t sample_bytes; /* that samples take now */
+    uint64_t overflowed;        /* records that fell to the overflow entry for lack of room */
+    size_t kept_bytes;          /* that samples and plans take now */
+    uint64_t lost_descriptions; /* texts, columns, facts, widths without room */
+    uint64_t lost_samples;      /* and plans */
 };
 
 void catalogue_init(struct catalogue *c, struct arena *arena, size_t max_statements);

@@ -7,7 +7,7 @@
 
 enum {
     KEEP_EXCHANGES = 1024,
-    FIRST_EXCHANGES = 32,
+    FIRST_EXCHANGES = 8,
     FIRST_TRANSACTIONS = 4,
     RECHECK_EXCHANGES = 512,
     PORTAL_LOOK_BACK = 256,
@@ -15,11 +15,14 @@ enum {
     SIGNATURE_KEPT = 64, /* statements of a sequence before its head is folded into the hash */
 };
 
-struct unit *unit_new(void)
+struct unit *unit_new(struct unit_room *room)
 {
-    struct unit *u = calloc(1, sizeof(*u));
+    bool fits = room->max - room->used >= sizeof(struct unit); /* used <= max always */
+    struct unit *u = fits ? calloc(1, sizeof(*u)) : NULL;
     if (u == NULL)
         return NULL;
+    room->used += sizeof(*u);
+    u->room = room;
     arena_init(&u->arena, UNIT_ARENA_BYTES);
     u->recheck = RECHECK_EXCHANGES;
     return u;
@@ -29,6 +32,8 @@ void unit_free(struct unit *u)
 {
     if (u == NULL)
         return;
+    u->room->used -= sizeof(*u) + u->arena.used + u->size * sizeof(*u->exchanges) +
+                     u->transactions_size * sizeof(*u->transactions);
     arena_fini(&u->arena);
     free(u->exchanges);
     free(u->transactions);
@@ -42,25 +47,32 @@ void unit_reset(struct unit *u)
                          .transactions = u->transactions,
                          .transactions_size = u->transactions_size,
                          .arena = u->arena,
+                         .room = u->room,
                          .recheck = RECHECK_EXCHANGES};
     if (empty.size > KEEP_EXCHANGES) {
+        u->room->used -= empty.size * sizeof(*empty.exchanges);
         free(empty.exchanges);
         empty.exchanges = NULL;
         empty.size = 0;
     }
     arena_reset(&empty.arena);
+    u->room->used -= u->arena.used - empty.arena.used;
     *u = empty;
 }
 
-/* Twice the room for `items`, within `max`: the new memory, or NULL when there is none. */
-static void *grow(void *items, size_t each, size_t first, size_t max, size_t *size)
+/* Twice the place for `items`, within `max`: the new memory, or NULL when there is none. */
+static void *grow(struct unit_room *room, void *items, size_t each, size_t first, size_t max,
+                  size_t *size)
 {
     size_t bigger = *size > 0 ? *size * 2 : first;
     if (bigger > max)
         bigger = max;
-    void *grown = bigger > *size ? realloc(items, bigger * each) : NULL;
-    if (grown != NULL)
-        *size = bigger;
+    size_t more = bigger > *size ? (bigger - *size) * each : 0;
+    void *grown = more > 0 && more <= room->max - room->used ? realloc(items, bigger * each) : NULL;
+    if (grown == NULL)
+        return NULL;
+    *size = bigger;
+    room->used += more;
     return grown;
 }
 
@@ -68,8 +80,8 @@ static bool make_room(struct unit *u)
 {
     if (u->n < u->size)
         return true;
-    struct unit_exchange *grown = grow(u->exchanges, sizeof(*u->exchanges), FIRST_EXCHANGES,
-                                       AUDIT_MAX_UNIT_EXCHANGES, &u->size);
+    struct unit_exchange *grown = grow(u->room, u->exchanges, sizeof(*u->exchanges),
+                                       FIRST_EXCHANGES, AUDIT_MAX_UNIT_EXCHANGES, &u->size);
     if (grown != NULL)
         u->exchanges = grown;
     return grown != NULL;
@@ -85,8 +97,9 @@ uint32_t unit_begin_transaction(struct unit *u)
 void unit_add_transaction(struct unit *u, const struct unit_transaction *t)
 {
     if (u->n_transactions == u->transactions_size) {
-        struct unit_transaction *grown = grow(u->transactions, sizeof(*t), FIRST_TRANSACTIONS,
-                                              UNIT_MAX_TRANSACTIONS, &u->transactions_size);
+        struct unit_transaction *grown =
+            grow(u->room, u->transactions, sizeof(*t), FIRST_TRANSACTIONS, UNIT_MAX_TRANSACTIONS,
+                 &u->transactions_size);
         if (grown == NULL) {
             u->overflow.transactions++;
             return;
@@ -129,6 +142,19 @@ static void add_to(struct unit_exchange *x, const struct record_exchange *r)
     x->executes++;
 }
 
+/* Memory of the unit's arena, as far as there is room. */
+static void *keep(struct unit *u, size_t bytes)
+{
+    struct unit_room *room = u->room;
+    size_t before = u->arena.used;
+    size_t left = room->max - room->used;
+    u->arena.max = left < UNIT_ARENA_BYTES - before ? before + left : UNIT_ARENA_BYTES;
+    void *kept = arena_alloc(&u->arena, bytes);
+    room->used += u->arena.used - before;
+    room->lost_values += kept == NULL;
+    return kept;
+}
+
 /* Values and key hashes into the unit's arena; without room there are none. */
 static void keep_tail(struct unit *u, struct unit_exchange *x, const struct record_exchange *r)
 {
@@ -137,7 +163,7 @@ static void keep_tail(struct unit *u, struct unit_exchange *x, const struct reco
     size_t hashes = r->n_key_hashes * sizeof(uint64_t);
     if (values + keys + hashes == 0)
         return;
-    uint8_t *copy = arena_alloc(&u->arena, values + keys + hashes);
+    uint8_t *copy = keep(u, values + keys + hashes);
     if (copy == NULL)
         return;
     memcpy(copy, record_tail(&r->h, sizeof(*r), 0, 0).data, values + keys + hashes);

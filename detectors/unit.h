@@ -14,6 +14,13 @@
 
 enum { UNIT_ARENA_BYTES = 4 * 1024 * 1024 };
 
+/* Memory that units share, open or waiting to be used again. */
+struct unit_room {
+    size_t used;
+    size_t max;
+    uint64_t lost_values; /* exchanges whose values found none */
+};
+
 /* One statement's request and reply; further Executes of its portal are in it. */
 struct unit_exchange {
     struct statement *statement;
@@ -98,6 +105,7 @@ struct unit {
     } overflow;
 
     /* gathering */
+    struct unit_room *room;
     size_t size; /* of `exchanges` */
     size_t transactions_size;
     uint32_t begun;     /* transactions */
@@ -110,8 +118,8 @@ struct unit {
     struct unit *next_free;
 };
 
-/* An empty unit, and its end. */
-struct unit *unit_new(void);
+/* An empty unit in memory of the room, which outlives it, and its end. */
+struct unit *unit_new(struct unit_room *room);
 void unit_free(struct unit *u);
 
 /* Empty a unit; memory beyond a usual request's is given back. */

@@ -164,12 +164,12 @@ static void maybe_explain(struct auditor *a, int64_t now)
 {
     if (a->advisor == NULL || now - a->last_explain_us < a->options.advisor.interval_ms * 1000)
         return;
+    a->last_explain_us = now; /* also when there is none: looking takes its time as well */
     const struct statement *s = audit_next_to_explain(a->audit, now);
     if (s == NULL)
         return;
     if (advisor_submit(a->advisor, s->id, s->sample_text, s->sample_n_params, s->sample_params))
         a->plans_waiting++;
-    a->last_explain_us = now;
 }
 
 /* Without traffic nothing tells the audit that a pause has grown long enough to end a unit: a

@@ -1,5 +1,6 @@
 #include "report/text.h"
 
+#include "detectors/overflow.h"
 #include "report/error.h"
 #include "report/text_parts.h"
 
@@ -154,6 +155,14 @@ static void add_opaque(struct strbuf *b, const json_t *coverage)
     strbuf_putc(b, ')');
 }
 
+static void add_loss(struct strbuf *b, json_int_t n, const char *one, const char *many)
+{
+    if (n == 0)
+        return;
+    separate(b);
+    add_count(b, n, one, many);
+}
+
 static void add_losses(struct strbuf *b, const json_t *coverage)
 {
     static const struct {
@@ -166,20 +175,17 @@ static void add_losses(struct strbuf *b, const json_t *coverage)
          "statements in pipelines too deep to read"},
         {"refused_sessions", "session refused", "sessions refused"},
         {"untagged_requests", "request without a route tag", "requests without a route tag"},
-        {"overflow_statements", "statement past the cap", "statements past the cap"},
-        {"overflow_endpoints", "endpoint past the cap", "endpoints past the cap"},
-        {"overflow_requests", "request cut at its cap", "requests cut at their cap"},
         {"statements_without_facts", "statement the grammar refused",
          "statements the grammar refused"},
         {"parser_restarts", "restart of the parser", "restarts of the parser"},
         {"explain_failed", "plan refused", "plans refused"},
     };
-    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
-        json_int_t n = rpt_count_at(coverage, losses[i].key);
-        if (n == 0)
-            continue;
-        separate(b);
-        add_count(b, n, losses[i].one, losses[i].many);
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++)
+        add_loss(b, rpt_count_at(coverage, losses[i].key), losses[i].one, losses[i].many);
+    const json_t *overflow = json_object_get(coverage, "overflow");
+    for (size_t i = 0; i < OVERFLOWS; i++) {
+        const struct overflow_text *t = &overflow_texts[i];
+        add_loss(b, rpt_count_at(overflow, t->name), t->one, t->many);
     }
 }
 

@@ -170,6 +170,14 @@ static json_t *opaque_sessions(const struct result *r, uint64_t *total)
     return out;
 }
 
+static json_t *overflow(const struct result *r)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < OVERFLOWS; i++)
+        rpt_put(&out, overflow_texts[i].name, rpt_count(r->overflow[i]));
+    return out;
+}
+
 json_t *rpt_coverage(const struct result *r)
 {
     uint64_t total = 0;
@@ -183,9 +191,7 @@ json_t *rpt_coverage(const struct result *r)
     rpt_put(&out, "refused_sessions", rpt_count(r->refused_sessions));
     rpt_put(&out, "opaque_sessions", rpt_count(total));
     rpt_put(&out, "opaque", reasons);
-    rpt_put(&out, "overflow_statements", rpt_count(r->overflow_statements));
-    rpt_put(&out, "overflow_endpoints", rpt_count(r->overflow_endpoints));
-    rpt_put(&out, "overflow_requests", rpt_count(r->overflow_units));
+    rpt_put(&out, "overflow", overflow(r));
     rpt_put(&out, "statements_without_facts", rpt_count(r->without_facts));
     rpt_put(&out, "parser_restarts", rpt_count(r->parser_restarts));
     rpt_put(&out, "explained", rpt_count(r->explained));

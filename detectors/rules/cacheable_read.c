@@ -74,12 +74,19 @@ static void fini(void *state)
     writes_fini(&r->writes);
 }
 
+static uint64_t lost(const void *state)
+{
+    const struct reads *r = state;
+    return r->lost + r->writes.lost;
+}
+
 static struct read *read_of(struct reads *r, struct statement *s, uint64_t key)
 {
     struct read *found = map64_get(&r->by_statement, key);
     if (found != NULL)
         return found;
-    found = arena_alloc(r->arena, sizeof(*found));
+    bool full = r->by_statement.count >= MAX_READS;
+    found = full ? NULL : arena_alloc(r->arena, sizeof(*found));
     if (found == NULL || map64_put(&r->by_statement, key, found) != MAP64_OK) {
         r->lost++;
         return NULL;
@@ -95,7 +102,8 @@ static struct cached *cached_of(struct reads *r, struct read *read, uint64_t key
     struct cached *found = map64_get(&r->by_values, key);
     if (found != NULL)
         return found;
-    found = arena_alloc(r->arena, sizeof(*found));
+    bool full = r->by_values.count >= MAX_VALUES;
+    found = full ? NULL : arena_alloc(r->arena, sizeof(*found));
     if (found == NULL || map64_put(&r->by_values, key, found) != MAP64_OK) {
         r->lost++;
         return NULL;
@@ -285,5 +293,6 @@ const struct detector det_cacheable_read = {
     .init = init,
     .on_exchange = on_exchange,
     .on_finish = on_finish,
+    .lost = lost,
     .fini = fini,
 };

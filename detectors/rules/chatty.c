@@ -52,7 +52,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     bool found = false;
     const struct det_settings *set = audit_settings(a);
-    uint64_t p95 = sketch_percentile(&t->count, 0.95);
+    uint64_t p95 = histogram_percentile(&t->count, 0.95);
     enum severity severity = tally_level((double)p95, set->chatty, &found);
     struct finding *f = found ? tally_finding(out, a, &det_chatty, t, NULL, NULL) : NULL;
     if (f == NULL)
@@ -85,5 +85,6 @@ const struct detector det_chatty = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

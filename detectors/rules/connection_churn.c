@@ -88,5 +88,6 @@ const struct detector det_connection_churn = {
     .init = tallies_init,
     .on_session_end = on_session_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

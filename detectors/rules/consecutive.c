@@ -114,7 +114,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     char saved[DET_MS_MAX];
     bool found = false;
-    double saved_ms = (double)sketch_percentile(&t->cost_us, 0.95) / 1000;
+    double saved_ms = (double)histogram_percentile(&t->cost_us, 0.95) / 1000;
     enum severity severity = tally_level(saved_ms, audit_settings(a)->consecutive_ms, &found);
     struct finding *f =
         found ? tally_finding(out, a, &det_consecutive, t, "first", "second") : NULL;
@@ -150,5 +150,6 @@ const struct detector det_consecutive = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

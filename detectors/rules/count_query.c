@@ -65,7 +65,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     char p95[DET_MS_MAX];
     bool found = false;
-    double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
+    double p95_ms = (double)histogram_percentile(&t->count, 0.95) / 1000;
     enum severity severity = tally_level(p95_ms, audit_settings(a)->count_query_ms, &found);
     struct finding *f = found ? tally_finding(out, a, &det_count_query, t, "count", "page") : NULL;
     if (f == NULL)
@@ -99,5 +99,6 @@ const struct detector det_count_query = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

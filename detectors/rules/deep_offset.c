@@ -40,7 +40,7 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     bool found = false;
-    uint64_t p95 = sketch_percentile(&t->count, 0.95);
+    uint64_t p95 = histogram_percentile(&t->count, 0.95);
     enum severity severity = tally_level((double)p95, audit_settings(a)->deep_offset, &found);
     struct finding *f =
         found ? tally_finding(out, a, &det_deep_offset, t, "statement", NULL) : NULL;
@@ -75,5 +75,6 @@ const struct detector det_deep_offset = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

@@ -120,6 +120,7 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
         for (size_t i = 0; i < s.n; i++)
             count(state, unit, &s.all[i], &audit_settings(audit)->duplicate_query);
     }
+    ((struct tallies *)state)->lost += s.writes.lost;
     writes_fini(&s.writes);
     map64_fini(&s.groups);
     map64_fini(&s.statements);
@@ -143,7 +144,7 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     bool found = false;
-    enum severity severity = tally_level((double)sketch_percentile(&t->count, 0.95),
+    enum severity severity = tally_level((double)histogram_percentile(&t->count, 0.95),
                                          audit_settings(a)->duplicate_query, &found);
     if (t->statement->facts == NULL || t->statement->chatter != NULL)
         return;
@@ -185,5 +186,6 @@ const struct detector det_duplicate_query = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

@@ -68,7 +68,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     char longest[DET_MS_MAX];
     char p95[DET_MS_MAX];
     bool found = false;
-    double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
+    double p95_ms = (double)histogram_percentile(&t->count, 0.95) / 1000;
     enum severity severity = tally_level(p95_ms, audit_settings(a)->idle_transaction_ms, &found);
     bool often = t->count.count >= MIN_UNITS || severity > SEVERITY_LOW;
     struct finding *f = found && often
@@ -110,5 +110,6 @@ const struct detector det_idle_transaction = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

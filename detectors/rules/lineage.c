@@ -12,6 +12,8 @@ enum {
     MAX_POSITIONS = 4, /* values of a child looked at */
     SET_SLOTS = 16384, /* power of two, over twice MAX_ROWS */
     SMALL_UNIT = 3,    /* a parent and two children */
+    LOOKUPS = 1024,    /* of values in columns for one unit, and so many more an exchange: */
+    LOOKUPS_EACH = 128,
 };
 
 /* All exchanges of one statement. */
@@ -43,8 +45,10 @@ struct lineage {
     struct slot slots[SET_SLOTS];
     uint32_t used[MAX_ROWS]; /* slots taken */
     size_t n_used;
-    size_t n_small;
+    size_t n_small; /* small integers at the head of them */
     uint32_t evaluation;
+    uint64_t lookups_left;
+    uint64_t cut;
     uint64_t null_hash;
     uint64_t small[LINEAGE_SMALL_INTEGERS];
 };
@@ -73,6 +77,11 @@ void lineage_free(struct lineage *l)
     free(l->next);
     free(l->values);
     free(l);
+}
+
+uint64_t lineage_cut(const struct lineage *l)
+{
+    return l->cut;
 }
 
 static bool make_room(struct lineage *l, size_t n)
@@ -246,7 +255,8 @@ static void add_value(struct lineage *l, uint64_t hash, uint32_t exchange, uint3
         return;
     *slot = (struct slot){.hash = hash, .exchange = exchange, .row = row};
     l->used[l->n_used++] = (uint32_t)(slot - l->slots);
-    l->n_small += is_small(l, hash);
+    if (l->n_small + 1 == l->n_used) /* all before it are */
+        l->n_small += is_small(l, hash);
 }
 
 /* The hashes of the k-th key column of an exchange. */
@@ -288,7 +298,9 @@ static struct match match_position(struct lineage *l, const struct unit *u, cons
     struct match m = {0};
     uint32_t row = 0;
     l->evaluation++;
-    for (uint32_t i = g->first; i != NO_EXCHANGE; i = l->next[i]) {
+    /* Once half of them are missing this column explains nothing: consider() wants as many. */
+    for (uint32_t i = g->first; i != NO_EXCHANGE && (m.tried - m.matched) * 2 <= g->n_single;
+         i = l->next[i]) {
         const struct unit_exchange *x = &u->exchanges[i];
         if (!is_single(x))
             continue;
@@ -360,15 +372,19 @@ static void try_column(struct lineage *l, const struct unit *u, const struct gro
         if (g->child < 0 || g == parent || out[g->child].first <= parent->first)
             continue;
         unsigned positions = u->exchanges[out[g->child].first].n_values;
-        for (unsigned p = 0; p < positions && p < MAX_POSITIONS; p++)
-            consider(l, parent, k, sample, match_position(l, u, g, p), &out[g->child]);
+        for (unsigned p = 0; p < positions && p < MAX_POSITIONS && l->lookups_left > 0; p++) {
+            struct match m = match_position(l, u, g, p);
+            l->lookups_left -= m.tried < l->lookups_left ? m.tried : l->lookups_left;
+            consider(l, parent, k, sample, m, &out[g->child]);
+        }
     }
 }
 
 static void find_parents(struct lineage *l, const struct unit *u, struct lineage_child *out)
 {
     unsigned parents = 0;
-    for (size_t i = 0; i < l->n_groups && parents < MAX_PARENTS; i++) {
+    l->lookups_left = LOOKUPS + (uint64_t)LOOKUPS_EACH * u->n;
+    for (size_t i = 0; i < l->n_groups && parents < MAX_PARENTS && l->lookups_left > 0; i++) {
         const struct group *g = &l->groups[i];
         const struct unit_exchange *sample = g->rows >= 2 ? with_keys(l, u, g) : NULL;
         if (sample == NULL)
@@ -377,6 +393,7 @@ static void find_parents(struct lineage *l, const struct unit *u, struct lineage
         for (unsigned k = 0; k < sample->n_keys; k++)
             try_column(l, u, g, sample, k, out);
     }
+    l->cut += l->lookups_left == 0;
     clear_set(l);
 }
 

@@ -43,6 +43,9 @@ struct lineage; /* memory that is used again from unit to unit */
 struct lineage *lineage_new(void);
 void lineage_free(struct lineage *l);
 
+/* Units whose repeats were not compared with all that was read before, for want of time. */
+uint64_t lineage_cut(const struct lineage *l);
+
 /* The repeats of a unit in order of their first execution: at most LINEAGE_MAX_CHILDREN. */
 unsigned lineage_find(struct lineage *l, const struct unit *u,
                       struct lineage_child out[LINEAGE_MAX_CHILDREN]);

@@ -76,7 +76,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     char p95[DET_MS_MAX];
     bool found = false;
-    double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
+    double p95_ms = (double)histogram_percentile(&t->count, 0.95) / 1000;
     enum severity severity = tally_level(p95_ms, audit_settings(a)->long_transaction_ms, &found);
     struct finding *f =
         found ? tally_finding(out, a, &det_long_transaction, t, "longest in it", NULL) : NULL;
@@ -112,5 +112,6 @@ const struct detector det_long_transaction = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

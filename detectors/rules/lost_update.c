@@ -32,6 +32,7 @@ struct rows {
     struct arena *arena;
     struct map64 by_key;
     struct tallies *tallies;
+    uint64_t lost; /* writes to rows without room */
 };
 
 static void *init(struct arena *arena)
@@ -52,6 +53,12 @@ static void fini(void *state)
         return;
     tallies_fini(r->tallies);
     map64_fini(&r->by_key);
+}
+
+static uint64_t lost(const void *state)
+{
+    const struct rows *r = state;
+    return r->lost + tallies_lost(r->tallies);
 }
 
 /* Whether it finds its row by a single `=` and nothing else. */
@@ -105,9 +112,12 @@ static void on_exchange(void *state, struct audit *audit, const struct seen_exch
     uint64_t key = row_key(x->statement, values[e->n_values - 1]);
     struct row *row = map64_get(&r->by_key, key);
     if (row == NULL) {
-        row = arena_alloc(r->arena, sizeof(*row));
-        if (row == NULL || map64_put(&r->by_key, key, row) != MAP64_OK)
+        bool full = r->by_key.count >= MAX_ROWS_WATCHED;
+        row = full ? NULL : arena_alloc(r->arena, sizeof(*row));
+        if (row == NULL || map64_put(&r->by_key, key, row) != MAP64_OK) {
+            r->lost++;
             return;
+        }
     }
     row->writes[row->next++ % WRITES_KEPT] =
         (struct row_write){.session = e->session, .at_us = e->start_us};
@@ -115,22 +125,15 @@ static void on_exchange(void *state, struct audit *audit, const struct seen_exch
 
 /* --- what one request reads and writes back --- */
 
-static bool is_write_back(const struct unit_exchange *x)
+static bool is_row_read(const struct unit_exchange *x)
 {
-    return x->verb == SQL_VERB_UPDATE && (x->flags & EXCHANGE_ERROR) == 0 && x->affected == 1 &&
-           x->n_values >= 2 && has_one_key(x->statement) && sets_values(x->statement);
+    return unit_exchange_reads(x) && x->rows == 1 && x->n_values == 1 && has_one_key(x->statement);
 }
 
-/* The latest read of that row before exchange `at` of the unit; NULL when it was not read. */
-static const struct unit_exchange *read_before(const struct unit *u, size_t at, uint64_t key)
+static bool is_row_write(const struct unit_exchange *x)
 {
-    for (size_t i = at; i-- > 0;) {
-        const struct unit_exchange *x = &u->exchanges[i];
-        if (unit_exchange_reads(x) && x->rows == 1 && x->n_values == 1 &&
-            has_one_key(x->statement) && row_key(x->statement, x->values[0]) == key)
-            return x;
-    }
-    return NULL;
+    return x->verb == SQL_VERB_UPDATE && (x->flags & EXCHANGE_ERROR) == 0 && x->affected == 1 &&
+           x->n_values >= 2 && has_one_key(x->statement);
 }
 
 static bool somebody_wrote(const struct row *row, const struct unit_exchange *read,
@@ -144,24 +147,46 @@ static bool somebody_wrote(const struct row *row, const struct unit_exchange *re
     return false;
 }
 
+/* `read` is the latest read of the row before it. */
+static void judge_write(struct rows *r, const struct unit *u, const struct unit_exchange *read,
+                        const struct unit_exchange *x, uint64_t key)
+{
+    const struct row *row = map64_get(&r->by_key, key);
+    if (row == NULL || !somebody_wrote(row, read, x) || !sets_values(x->statement))
+        return;
+    struct tally *t = tally_get(r->tallies, u->endpoint, x->statement, read->statement, x->tag);
+    if (t != NULL)
+        tally_add(t, 1, 0);
+}
+
+static bool has_row_write(const struct unit *u)
+{
+    for (size_t i = 1; i < u->n; i++) {
+        if (is_row_write(&u->exchanges[i]))
+            return true;
+    }
+    return false;
+}
+
 static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
 {
-    struct rows *r = state;
     (void)audit;
-    for (size_t i = 1; i < unit->n; i++) {
-        const struct unit_exchange *x = &unit->exchanges[i];
-        if (!is_write_back(x))
-            continue;
-        uint64_t key = row_key(x->statement, x->values[x->n_values - 1]);
-        const struct row *row = map64_get(&r->by_key, key);
-        const struct unit_exchange *read = row != NULL ? read_before(unit, i, key) : NULL;
-        if (read == NULL || !somebody_wrote(row, read, x))
-            continue;
-        struct tally *t =
-            tally_get(r->tallies, unit->endpoint, x->statement, read->statement, x->tag);
-        if (t != NULL)
-            tally_add(t, 1, 0);
+    if (!has_row_write(unit))
+        return;
+    struct map64 reads; /* by row, the latest */
+    map64_init(&reads, unit->n);
+    for (size_t i = 0; i < unit->n; i++) {
+        struct unit_exchange *x = &unit->exchanges[i];
+        if (is_row_read(x)) {
+            (void)!map64_put(&reads, row_key(x->statement, x->values[0]), x);
+        } else if (is_row_write(x)) {
+            uint64_t key = row_key(x->statement, x->values[x->n_values - 1]);
+            const struct unit_exchange *read = map64_get(&reads, key);
+            if (read != NULL)
+                judge_write(state, unit, read, x, key);
+        }
     }
+    map64_fini(&reads);
 }
 
 static const struct advice_texts texts = {
@@ -219,5 +244,6 @@ const struct detector det_lost_update = {
     .on_exchange = on_exchange,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = lost,
     .fini = fini,
 };

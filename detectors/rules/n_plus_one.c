@@ -31,6 +31,12 @@ static void fini(void *state)
     repeats_fini(state);
 }
 
+static uint64_t lost(const void *state)
+{
+    const struct repeats *r = state;
+    return r->lost + lineage_cut(r->lineage);
+}
+
 static void on_unit_end(void *state, struct audit *audit, const struct unit *u)
 {
     repeats_count(state, audit_settings(audit), u);
@@ -360,5 +366,6 @@ const struct detector det_n_plus_one = {
     .init = init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = lost,
     .fini = fini,
 };

@@ -93,7 +93,7 @@ static void add_pair(struct repeat *e, const struct lineage_child *c)
         (struct repeat_pair){.rows = (double)c->parent_rows, .n = (double)c->n};
 }
 
-static void count_repeat(struct repeat *e, const struct lineage_child *c)
+static void count_repeat(struct arena *a, struct repeat *e, const struct lineage_child *c)
 {
     bool proven = is_proven(c);
     e->units++;
@@ -108,10 +108,10 @@ static void count_repeat(struct repeat *e, const struct lineage_child *c)
     e->removable += c->n - 1;
     e->repeat_us += c->repeat_us;
     e->gap_us += c->gap_us;
-    histogram_add(&e->n_each, c->n);
-    histogram_add(&e->trips_each, c->round_trips - 1);
-    histogram_add(&e->wasted_us_each, c->repeat_us);
-    histogram_add(&e->single_us, c->each_us);
+    histogram_add(&e->n_each, a, c->n);
+    histogram_add(&e->trips_each, a, c->round_trips - 1);
+    histogram_add(&e->wasted_us_each, a, c->repeat_us);
+    histogram_add(&e->single_us, a, c->each_us);
 }
 
 void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u)
@@ -132,7 +132,7 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
             add_pair(e, c);
         if (!enough)
             continue;
-        count_repeat(e, c);
+        count_repeat(t->arena, e, c);
         c->statement->child_of_n_plus_one = true;
     }
 }

@@ -112,5 +112,6 @@ const struct detector det_sql_errors = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

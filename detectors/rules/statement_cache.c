@@ -22,6 +22,7 @@ enum {
 struct cache {
     struct tallies *tallies;
     struct map64 parses; /* (session, statement) -> count, as a pointer's number */
+    uint64_t lost;       /* executions of pairs without room */
 };
 
 static void *init(struct arena *arena)
@@ -43,6 +44,12 @@ static void fini(void *state)
     map64_fini(&c->parses);
 }
 
+static uint64_t lost(const void *state)
+{
+    const struct cache *c = state;
+    return c->lost + tallies_lost(c->tallies);
+}
+
 /* How often this connection has parsed this statement, this time included; 0 when not known. */
 static uint64_t parsed(struct cache *c, const struct unit_exchange *x)
 {
@@ -50,7 +57,10 @@ static uint64_t parsed(struct cache *c, const struct unit_exchange *x)
     uint64_t key = wire_hash_combine(x->session, wire_hash_combine(id.hi, id.lo));
     uint64_t n = (uint64_t)(uintptr_t)map64_get(&c->parses, key) + 1;
     void *value = (void *)(uintptr_t)n; /* NOLINT(performance-no-int-to-ptr) */
-    return map64_put(&c->parses, key, value) == MAP64_OK ? n : 0;
+    if (map64_put(&c->parses, key, value) == MAP64_OK)
+        return n;
+    c->lost++;
+    return 0;
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
@@ -150,5 +160,6 @@ const struct detector det_statement_cache = {
     .init = init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = lost,
     .fini = fini,
 };

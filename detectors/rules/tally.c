@@ -20,6 +20,11 @@ void tallies_fini(void *tallies)
         map64_fini(&t->by_key);
 }
 
+uint64_t tallies_lost(const void *tallies)
+{
+    return ((const struct tallies *)tallies)->lost;
+}
+
 static uint64_t add_statement(uint64_t key, const struct statement *s)
 {
     return s != NULL ? wire_hash_combine(key, wire_hash_combine(s->id.hi, s->id.lo)) : key;
@@ -37,6 +42,7 @@ struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement 
         t->lost++;
         return NULL;
     }
+    found->arena = t->arena;
     found->endpoint = e;
     found->statement = s;
     found->other = other;
@@ -48,8 +54,8 @@ struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement 
 
 void tally_add(struct tally *t, uint64_t count, uint64_t cost_us)
 {
-    sketch_add(&t->count, count);
-    sketch_add(&t->cost_us, cost_us);
+    histogram_add(&t->count, t->arena, count);
+    histogram_add(&t->cost_us, t->arena, cost_us);
 }
 
 void tallies_judge(const struct tallies *t, const struct audit *a, struct findings *out,
@@ -84,12 +90,12 @@ struct finding *tally_finding(struct findings *out, const struct audit *a, const
     f->tag = t->tag;
     f->requests_seen = t->count.count;
     f->occurrences.min = t->count.min;
-    f->occurrences.p50 = sketch_percentile(&t->count, 0.50);
-    f->occurrences.p95 = sketch_percentile(&t->count, 0.95);
+    f->occurrences.p50 = histogram_percentile(&t->count, 0.50);
+    f->occurrences.p95 = histogram_percentile(&t->count, 0.95);
     f->occurrences.max = t->count.max;
     double share = e->db_us > 0 ? (double)t->cost_us.sum / (double)e->db_us : 0;
     f->time_share = share < 1 ? share : 1;
-    f->wasted_ms_p95 = ms(sketch_percentile(&t->cost_us, 0.95));
+    f->wasted_ms_p95 = ms(histogram_percentile(&t->cost_us, 0.95));
     f->saved_ms = ms(t->cost_us.sum);
     f->removable = t->removable;
     f->before_ms = ms(histogram_percentile(&e->wall_us_each, 0.95));

@@ -6,19 +6,19 @@
 #define PGSLEUTH_DETECTORS_RULES_TALLY_H
 
 #include "common/levels.h"
-#include "common/sketch.h"
 #include "detectors/audit.h"
 #include "detectors/unit.h"
 
 enum { TALLIES_MAX = 2000, TALLY_EXTRAS = 4 };
 
 struct tally {
+    struct arena *arena; /* of the histograms */
     struct endpoint *endpoint;
     struct statement *statement;  /* NULL where the rule is about the endpoint */
     struct statement *other;      /* or NULL */
     const struct tag *tag;        /* call site of the first case; or NULL */
-    struct sketch count;          /* a unit: how often */
-    struct sketch cost_us;        /* a unit: time that would not be needed */
+    struct histogram count;       /* a unit: how often */
+    struct histogram cost_us;     /* a unit: time that would not be needed */
     uint64_t removable;           /* statements, over the run */
     uint64_t extra[TALLY_EXTRAS]; /* the rule's own */
     struct tally *next;
@@ -32,9 +32,10 @@ struct tallies {
     uint64_t lost; /* cases without room for a new tally */
 };
 
-/* As `init` and `fini` of a detector. */
+/* As `init`, `fini` and `lost` of a detector. */
 void *tallies_init(struct arena *arena);
 void tallies_fini(void *tallies);
+uint64_t tallies_lost(const void *tallies);
 
 /* The tally of this key, made when new; NULL when there is no room. */
 struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement *s,

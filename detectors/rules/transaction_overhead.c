@@ -45,7 +45,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     bool found = false;
     const struct det_settings *set = audit_settings(a);
-    uint64_t p50 = sketch_percentile(&t->count, 0.50);
+    uint64_t p50 = histogram_percentile(&t->count, 0.50);
     enum severity severity = tally_level((double)p50, set->transaction_overhead, &found);
     struct finding *f =
         found ? tally_finding(out, a, &det_transaction_overhead, t, "first", NULL) : NULL;
@@ -81,5 +81,6 @@ const struct detector det_transaction_overhead = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

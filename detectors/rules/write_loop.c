@@ -137,7 +137,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     bool found = false;
     const struct det_settings *set = audit_settings(a);
     enum severity severity =
-        tally_level((double)sketch_percentile(&t->count, 0.95), set->write_loop, &found);
+        tally_level((double)histogram_percentile(&t->count, 0.95), set->write_loop, &found);
     struct finding *f = found ? tally_finding(out, a, &det_write_loop, t, "repeated", NULL) : NULL;
     if (f == NULL)
         return;
@@ -180,5 +180,6 @@ const struct detector det_write_loop = {
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
+    .lost = tallies_lost,
     .fini = tallies_fini,
 };

@@ -46,8 +46,10 @@ void writes_add(struct writes *w, const struct statement *s, int64_t at)
     for (unsigned i = 0; i < s->facts->n_tables; i++) {
         uint64_t key = table_key(statement_table(s, i));
         (void)map64_remove(&w->by_table, key);
-        if (map64_put(&w->by_table, key, as_pointer(at)) != MAP64_OK)
-            w->last_unknown = at;
+        if (map64_put(&w->by_table, key, as_pointer(at)) == MAP64_OK)
+            continue;
+        w->last_unknown = at;
+        w->lost++;
     }
 }
 

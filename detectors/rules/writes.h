@@ -14,6 +14,7 @@ struct writes {
     struct map64 by_table; /* hash of the name -> position + 1, as a pointer's number */
     int64_t last_unknown;  /* of a write whose tables are not known; 0: none */
     int64_t last;          /* of any write; 0: none */
+    uint64_t lost;         /* writes to tables without room */
 };
 
 void writes_init(struct writes *w);

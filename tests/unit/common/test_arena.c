@@ -83,6 +83,29 @@ static void test_arena_object_larger_than_a_chunk_has_its_own(void **state)
     arena_fini(&a);
 }
 
+static void test_arena_large_objects_leave_the_room_for_small_ones(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 100 * (20000 + 64 + 2 * 16) + 16384);
+    for (int i = 0; i < 100; i++) {
+        assert_non_null(arena_alloc(&a, 16));
+        assert_non_null(arena_alloc(&a, 20000));
+    }
+    assert_int_equal(a.refused, 0);
+    arena_fini(&a);
+}
+
+static void test_arena_of_little_takes_little(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    assert_non_null(arena_alloc(&a, 16));
+    assert_true(a.used <= 2048);
+    arena_fini(&a);
+}
+
 static void test_arena_reset_gives_zeroed_memory_again(void **state)
 {
     (void)state;
@@ -124,6 +147,8 @@ int main(void)
         cmocka_unit_test(test_arena_small_maximum_still_serves_what_fits),
         cmocka_unit_test(test_arena_hostile_size_is_refused_and_counted),
         cmocka_unit_test(test_arena_object_larger_than_a_chunk_has_its_own),
+        cmocka_unit_test(test_arena_large_objects_leave_the_room_for_small_ones),
+        cmocka_unit_test(test_arena_of_little_takes_little),
         cmocka_unit_test(test_arena_reset_gives_zeroed_memory_again),
         cmocka_unit_test(test_arena_text_is_a_terminated_copy),
     };

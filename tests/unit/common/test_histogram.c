@@ -8,6 +8,16 @@
 
 enum { VALUES = 20000 };
 
+static struct arena arena;
+
+static int fresh_arena(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    arena_init(&arena, 1 << 20);
+    return 0;
+}
+
 static bool close_enough(uint64_t got, uint64_t exact)
 {
     return got >= exact && got - exact <= exact / 32;
@@ -34,7 +44,7 @@ static void test_histogram_single_value_is_every_percentile(void **state)
     static const uint64_t values[] = {0, 1, 15, 16, 31, 32, 33, 63, 64, 65, 1000, 123456789};
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         struct histogram h = {.count = 0};
-        histogram_add(&h, values[i]);
+        histogram_add(&h, &arena, values[i]);
         assert_int_equal(histogram_percentile(&h, 0.0), values[i]);
         assert_int_equal(histogram_percentile(&h, 0.5), values[i]);
         assert_int_equal(histogram_percentile(&h, 1.0), values[i]);
@@ -48,7 +58,7 @@ static void test_histogram_small_values_are_exact(void **state)
     (void)state;
     struct histogram h = {.count = 0};
     for (uint64_t v = 0; v < 64; v++)
-        histogram_add(&h, v);
+        histogram_add(&h, &arena, v);
     for (uint64_t v = 0; v < 64; v++)
         assert_int_equal(histogram_percentile(&h, ((double)v + 1.0) / 64.0), v);
 }
@@ -63,8 +73,8 @@ static void test_histogram_every_edge_is_within_the_bound(void **state)
             if (v >= UINT64_C(1) << 40)
                 continue;
             struct histogram h = {.count = 0};
-            histogram_add(&h, v);
-            histogram_add(&h, UINT64_MAX / 2);
+            histogram_add(&h, &arena, v);
+            histogram_add(&h, &arena, UINT64_MAX / 2);
             assert_true(close_enough(histogram_percentile(&h, 0.5), v));
         }
     }
@@ -82,7 +92,7 @@ static void test_histogram_random_percentiles_are_within_the_bound(void **state)
     for (int i = 0; i < VALUES; i++) {
         values[i] = random_next(&seed) >> (24 + random_below(&seed, 40));
         sum += values[i];
-        histogram_add(&h, values[i]);
+        histogram_add(&h, &arena, values[i]);
     }
     qsort(values, VALUES, sizeof(values[0]), compare);
     for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
@@ -99,9 +109,9 @@ static void test_histogram_huge_values_are_reported_as_the_maximum(void **state)
 {
     (void)state;
     struct histogram h = {.count = 0};
-    histogram_add(&h, 5);
-    histogram_add(&h, UINT64_C(1) << 41);
-    histogram_add(&h, UINT64_C(1) << 50);
+    histogram_add(&h, &arena, 5);
+    histogram_add(&h, &arena, UINT64_C(1) << 41);
+    histogram_add(&h, &arena, UINT64_C(1) << 50);
     assert_int_equal(histogram_percentile(&h, 0.3), 5);
     assert_true(histogram_percentile(&h, 1.0) == UINT64_C(1) << 50);
     assert_true(histogram_percentile(&h, 0.66) >= UINT64_C(1) << 41);
@@ -111,21 +121,75 @@ static void test_histogram_mean_is_exact(void **state)
 {
     (void)state;
     struct histogram h = {.count = 0};
-    histogram_add(&h, 1000);
-    histogram_add(&h, 2001);
+    histogram_add(&h, &arena, 1000);
+    histogram_add(&h, &arena, 2001);
     assert_true(histogram_mean(&h) == 1500.5);
+}
+
+static void test_histogram_takes_memory_for_its_values_only(void **state)
+{
+    (void)state;
+    struct histogram h = {.count = 0};
+    for (int i = 0; i < VALUES; i++)
+        histogram_add(&h, &arena, (uint64_t)(i % 4));
+    assert_int_equal(h.n_buckets, 4);
+    assert_int_equal(h.size, 4);
+    for (uint64_t v = 0; v < HISTOGRAM_BUCKETS * 2; v++)
+        histogram_add(&h, &arena, v * v * v * v);
+    assert_true(h.n_buckets <= HISTOGRAM_BUCKETS);
+    for (uint32_t i = 1; i < h.n_buckets; i++)
+        assert_true(h.buckets[i - 1].at < h.buckets[i].at);
+}
+
+/* Coarser, never too low, and never lost. */
+static void test_histogram_without_room_counts_in_the_next_bucket_above(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    arena_init(&arena, 64 + 4 * sizeof(struct histogram_bucket)); /* four buckets and no more */
+    struct histogram h = {.count = 0};
+    for (uint64_t v = 10; v <= 40; v += 10)
+        histogram_add(&h, &arena, v);
+    histogram_add(&h, &arena, 15);
+    histogram_add(&h, &arena, 50);
+    assert_int_equal(h.n_buckets, 4);
+    assert_int_equal(arena.refused, 2);
+    assert_int_equal(h.count, 6);
+    assert_int_equal(histogram_percentile(&h, 2.0 / 6), 20); /* 15 */
+    assert_int_equal(histogram_percentile(&h, 4.0 / 6), 30);
+    assert_int_equal(histogram_percentile(&h, 5.0 / 6), 50); /* 40 */
+    assert_int_equal(histogram_percentile(&h, 1), 50);
+}
+
+static void test_histogram_without_any_memory_knows_its_extremes(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    arena_init(&arena, 0);
+    struct histogram h = {.count = 0};
+    histogram_add(&h, &arena, 3);
+    histogram_add(&h, &arena, 7);
+    assert_int_equal(h.min, 3);
+    assert_int_equal(histogram_percentile(&h, 0.5), 7);
+    assert_true(histogram_mean(&h) == 5);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_histogram_empty_gives_zero),
-        cmocka_unit_test(test_histogram_single_value_is_every_percentile),
-        cmocka_unit_test(test_histogram_small_values_are_exact),
-        cmocka_unit_test(test_histogram_every_edge_is_within_the_bound),
-        cmocka_unit_test(test_histogram_random_percentiles_are_within_the_bound),
-        cmocka_unit_test(test_histogram_huge_values_are_reported_as_the_maximum),
-        cmocka_unit_test(test_histogram_mean_is_exact),
+        cmocka_unit_test_setup(test_histogram_empty_gives_zero, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_single_value_is_every_percentile, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_small_values_are_exact, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_every_edge_is_within_the_bound, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_random_percentiles_are_within_the_bound, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_huge_values_are_reported_as_the_maximum, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_mean_is_exact, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_takes_memory_for_its_values_only, fresh_arena),
+        cmocka_unit_test_setup(test_histogram_without_room_counts_in_the_next_bucket_above,
+                               fresh_arena),
+        cmocka_unit_test_setup(test_histogram_without_any_memory_knows_its_extremes, fresh_arena),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    arena_fini(&arena);
+    return failed;
 }

@@ -60,7 +60,7 @@ static void test_exchange_without_its_statement_is_counted(void **state)
     const struct result *r = traffic_result(t);
     assert_int_equal(r->units, 1);
     assert_int_equal(r->statements, 1);
-    assert_int_equal(r->overflow_statements, 0);
+    assert_int_equal(r->overflow[OVERFLOW_statements], 0);
     traffic_free(t);
 }
 
@@ -126,7 +126,7 @@ static void test_endpoints_over_their_cap_are_counted(void **state)
     }
     const struct result *r = traffic_result(t);
     assert_int_equal(r->n_endpoints, AUDIT_MAX_ENDPOINTS);
-    assert_int_equal(r->overflow_endpoints, 10);
+    assert_int_equal(r->overflow[OVERFLOW_endpoints], 10);
     assert_int_equal(r->units, AUDIT_MAX_ENDPOINTS + 10);
     traffic_free(t);
 }

@@ -294,7 +294,7 @@ static void test_unit_over_its_cap_is_counted_in_sums(void **state)
         traffic_by_id(t, A, i, 2);
     traffic_plain(t, "COMMIT");
     const struct result *r = traffic_result(t);
-    assert_int_equal(r->overflow_units, 1);
+    assert_int_equal(r->overflow[OVERFLOW_requests], 1);
     assert_int_equal(r->statements, AUDIT_MAX_UNIT_EXCHANGES + 100);
     assert_int_equal(only_endpoint(r)->rows_each.max, 2 * (AUDIT_MAX_UNIT_EXCHANGES + 100));
     traffic_free(t);

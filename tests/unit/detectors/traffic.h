@@ -13,6 +13,7 @@
 
 #include "detectors/audit.h"
 #include "detectors/result.h"
+#include "detectors/sessions.h"
 #include "wire/values.h"
 
 enum { TRAFFIC_MAX_SESSIONS = 64, TRAFFIC_BYTES = 128 * 1024, TRAFFIC_MAX_KEYS = 4096 };

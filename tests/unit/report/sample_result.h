@@ -40,6 +40,8 @@ static const struct detector sample_select_star = {
 #define SAMPLE_HOSTILE                                                                             \
     "yes: \"quoted\" # no\n\t- '0123' \x1b[31m \xff\xfe \xf0\x9f\x98\x80 \xed\xa0\x80 end "
 
+static struct arena sample_arena = {.max = 1 << 20}; /* of the histograms, until the end */
+
 static inline void sample_statement(struct sample *s, size_t i, const char *text)
 {
     static const uint64_t golden_ratio = UINT64_C(0x9e3779b97f4a7c15);
@@ -54,8 +56,8 @@ static inline void sample_statement(struct sample *s, size_t i, const char *text
 static inline void sample_use(struct usage *u, uint64_t calls, uint64_t rows, uint64_t us)
 {
     for (uint64_t i = 0; i < calls; i++) {
-        histogram_add(&u->time_us, us + i % 7 * 11);
-        histogram_add(&u->rows_each, rows);
+        histogram_add(&u->time_us, &sample_arena, us + i % 7 * 11);
+        histogram_add(&u->rows_each, &sample_arena, rows);
     }
     u->calls = calls;
     u->rows = calls * rows;
@@ -68,11 +70,11 @@ static inline void sample_endpoint(struct endpoint *e, uint64_t units, uint64_t 
     e->units = units;
     e->statements = units * statements;
     for (uint64_t i = 0; i < units; i++) {
-        histogram_add(&e->wall_us_each, db_us * 2 + i * 100);
-        histogram_add(&e->db_us_each, db_us + i * 50);
-        histogram_add(&e->statements_each, statements);
-        histogram_add(&e->rows_each, statements * 10);
-        histogram_add(&e->bytes_each, statements * 480);
+        histogram_add(&e->wall_us_each, &sample_arena, db_us * 2 + i * 100);
+        histogram_add(&e->db_us_each, &sample_arena, db_us + i * 50);
+        histogram_add(&e->statements_each, &sample_arena, statements);
+        histogram_add(&e->rows_each, &sample_arena, statements * 10);
+        histogram_add(&e->bytes_each, &sample_arena, statements * 480);
     }
     e->wall_us = e->wall_us_each.sum;
     e->db_us = e->db_us_each.sum;
