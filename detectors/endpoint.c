@@ -91,7 +91,7 @@ static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struc
 
 static uint64_t usage_key(const struct endpoint *e, const struct statement *s)
 {
-    return wire_hash_combine(e->key, wire_hash_combine(s->id.hi, s->id.lo));
+    return wire_hash_combine(e->key, statement_key(s));
 }
 
 struct usage *ledger_usage(const struct ledger *l, const struct endpoint *e,

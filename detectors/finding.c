@@ -26,6 +26,11 @@ const char *confidence_basis_name(enum confidence_basis b)
     return "";
 }
 
+void finding_once(struct finding *f)
+{
+    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+}
+
 static bool make_room(struct findings *f)
 {
     if (f->count < f->size)
@@ -50,11 +55,10 @@ struct finding *findings_add(struct findings *f, const struct detector *d, const
         return NULL;
     }
     uint64_t rule = wire_value_hash_text(span_of_text(d->id));
-    uint64_t statement = wire_hash_combine(subject->id.hi, subject->id.lo);
     *out = (struct finding){
         .detector = d,
         .endpoint = e,
-        .fingerprint = wire_hash_combine(wire_hash_combine(rule, e->key), statement),
+        .fingerprint = wire_hash_combine(wire_hash_combine(rule, e->key), statement_key(subject)),
         .requests = e->units,
         .wasted_ms_p95 = -1,
         .before_ms = -1,

@@ -85,4 +85,7 @@ struct finding {
     uint64_t queries_after;
 };
 
+/* For a fault that a request has or has not: once in each that has it. */
+void finding_once(struct finding *f);
+
 #endif

@@ -79,7 +79,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     f->severity = severity;
     f->confidence = 0.95;
     f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "Failed transaction kept open in %s", t->endpoint->name);
     f->impact = det_text(out->arena,

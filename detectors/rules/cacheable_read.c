@@ -128,22 +128,11 @@ static bool is_read(const struct seen_exchange *x)
     const struct statement *s = x->statement;
     const struct record_exchange *r = x->record;
     const unsigned odd = EXCHANGE_ERROR | EXCHANGE_UNKNOWN | EXCHANGE_SUSPENDED | EXCHANGE_COPY;
-    bool values_known =
-        r->values_hash != 0 || (r->n_values == 0 && (r->exchange_flags & EXCHANGE_VALUES_CUT) == 0);
     return s->serial != 0 && s->chatter == NULL && s->facts != NULL &&
-           s->facts->status == FACTS_OK && s->facts->n_tables > 0 && values_known &&
+           s->facts->status == FACTS_OK && s->facts->n_tables > 0 &&
+           unit_values_known(r->values_hash, r->n_values, r->exchange_flags) &&
            (r->exchange_flags & odd) == 0 && statement_verb(s) == SQL_VERB_SELECT &&
            !statement_has(s, FACT_FOR_UPDATE) && !statement_has(s, FACT_ONLY_CATALOG);
-}
-
-static bool may_write(const struct statement *s, uint8_t verb)
-{
-    if (s->chatter != NULL)
-        return false;
-    enum sql_verb v = s->facts != NULL ? statement_verb(s) : (enum sql_verb)verb;
-    return v != SQL_VERB_SELECT && v != SQL_VERB_FETCH && v != SQL_VERB_DECLARE &&
-           v != SQL_VERB_VALUES && v != SQL_VERB_EMPTY && v != SQL_VERB_WITH &&
-           sql_verb_class(v) != SQL_CLASS_TX;
 }
 
 static void on_exchange(void *state, struct audit *audit, const struct seen_exchange *x)
@@ -152,11 +141,11 @@ static void on_exchange(void *state, struct audit *audit, const struct seen_exch
     const struct record_exchange *record = x->record;
     (void)audit;
     if (!is_read(x)) {
-        if (may_write(x->statement, record->verb))
+        if (statement_may_write(x->statement, (enum sql_verb)record->verb))
             writes_add(&r->writes, x->statement, record->start_us + (int64_t)record->total_us + 1);
         return;
     }
-    uint64_t key = wire_hash_combine(record->id.hi, record->id.lo);
+    uint64_t key = statement_key(x->statement);
     struct read *read = read_of(r, x->statement, key);
     struct cached *c =
         read != NULL ? cached_of(r, read, wire_hash_combine(key, record->values_hash)) : NULL;
@@ -231,7 +220,7 @@ static void fill(struct findings *out, struct finding *f, const struct read *r,
     f->confidence = 0.7; /* writers that do not pass here are not seen */
     f->basis = BASIS_MEASURED;
     f->requests_seen = u->units;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->statements[f->n_statements++] = (struct finding_statement){"statement", r->statement, u};
     f->issue = det_text(out->arena, "The same rows read again and again in %s", u->endpoint->name);
     f->impact = det_text(

@@ -14,8 +14,7 @@ static uint64_t distinct_statements(const struct unit *u)
     uint64_t n = 0;
     map64_init(&seen, u->n);
     for (size_t i = 0; i < u->n; i++) {
-        struct sql_id id = u->exchanges[i].statement->id;
-        uint64_t key = wire_hash_combine(id.hi, id.lo);
+        uint64_t key = statement_key(u->exchanges[i].statement);
         if (map64_get(&seen, key) == NULL && map64_put(&seen, key, &seen) == MAP64_OK)
             n++;
     }

@@ -58,7 +58,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     f->severity = severity;
     f->confidence = 0.95;
     f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->time_share = 0; /* connecting is no database time of the endpoint */
     f->saved_ms = 0;
     f->issue = det_text(out->arena, "A new connection for %.0f %% of the requests of %s",

@@ -73,7 +73,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     f->severity = severity;
     f->confidence = 0.85;
     f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->issue = det_text(out->arena, "count(*) with each page of %s: %s (p95)", t->endpoint->name,
                         det_ms(p95_ms, p95));
     f->impact = det_text(out->arena,

@@ -41,14 +41,9 @@ struct scan {
     size_t n_asked;
 };
 
-static bool values_are_known(const struct unit_exchange *x)
-{
-    return x->values_hash != 0 || (x->n_values == 0 && (x->flags & EXCHANGE_VALUES_CUT) == 0);
-}
-
 static struct asked *asked_of(struct scan *s, const struct statement *statement)
 {
-    uint64_t key = wire_hash_combine(statement->id.hi, statement->id.lo);
+    uint64_t key = statement_key(statement);
     struct asked *found = map64_get(&s->statements, key);
     if (found != NULL)
         return found;
@@ -62,8 +57,7 @@ static struct asked *asked_of(struct scan *s, const struct statement *statement)
 
 static void add_read(struct scan *s, const struct unit_exchange *x, size_t at)
 {
-    struct sql_id id = x->statement->id;
-    uint64_t key = wire_hash_combine(wire_hash_combine(id.hi, id.lo), x->values_hash);
+    uint64_t key = wire_hash_combine(statement_key(x->statement), x->values_hash);
     key = wire_hash_combine(wire_hash_combine(key, x->result_hash), x->rows);
     struct group *g = map64_get(&s->groups, key);
     if (g != NULL) {
@@ -88,9 +82,10 @@ static void scan_unit(struct scan *s, const struct unit *u)
 {
     for (size_t i = 0; i < u->n; i++) {
         const struct unit_exchange *x = &u->exchanges[i];
-        if (unit_exchange_reads(x) && values_are_known(x))
+        if (unit_exchange_reads(x) && unit_values_known(x->values_hash, x->n_values, x->flags))
             add_read(s, x, i);
-        else if (unit_exchange_writes(x) || (x->flags & EXCHANGE_ERROR) != 0)
+        else if (statement_may_write(x->statement, (enum sql_verb)x->verb) ||
+                 (x->flags & EXCHANGE_ERROR) != 0)
             writes_add(&s->writes, x->statement, (int64_t)i + 1);
     }
 }

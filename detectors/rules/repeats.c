@@ -61,10 +61,9 @@ static bool same_number(uint64_t rows, uint64_t n)
 static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
                                 const struct lineage_child *c)
 {
-    struct sql_id child = c->statement->id;
-    uint64_t key = wire_hash_combine(u->endpoint->key, wire_hash_combine(child.hi, child.lo));
+    uint64_t key = wire_hash_combine(u->endpoint->key, statement_key(c->statement));
     if (c->parent != NULL)
-        key = wire_hash_combine(key, wire_hash_combine(c->parent->id.hi, c->parent->id.lo));
+        key = wire_hash_combine(key, statement_key(c->parent));
     key = wire_hash_combine(key, c->has_lineage ? 1 + (uint64_t)c->column : 0);
     struct repeat *e = map64_get(&s->by_key, key);
     if (e != NULL)

@@ -10,30 +10,12 @@
 #include "detectors/rules/usages.h"
 #include "detectors/text.h"
 
-enum {
-    OID_BYTEA = 17,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_VARCHAR = 1043,
-    OID_JSONB = 3802,
-    HIGH_BYTES = 1024 * 1024,
-};
-
-static bool may_be_long(uint32_t type_oid)
-{
-    return type_oid == OID_BYTEA || type_oid == OID_TEXT || type_oid == OID_JSON ||
-           type_oid == OID_VARCHAR || type_oid == OID_JSONB;
-}
+enum { HIGH_BYTES = 1024 * 1024 };
 
 static bool has_long_column(const struct statement *s)
 {
-    const struct record_columns *r = s->columns;
-    if (r == NULL)
-        return false;
-    const struct record_column *columns =
-        (const void *)record_tail(&r->h, sizeof(*r), 0, sizeof(*columns)).data;
-    for (unsigned i = 0; i < r->n_columns; i++) {
-        if (may_be_long(columns[i].type_oid))
+    for (unsigned i = 0; s->columns != NULL && i < s->columns->n_columns; i++) {
+        if (statement_column_is_long(s, i))
             return true;
     }
     return false;

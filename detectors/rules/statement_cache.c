@@ -46,8 +46,7 @@ static void fini(void *state)
 /* How often this connection has parsed this statement, this time included; 0 when not known. */
 static uint64_t parsed(struct cache *c, const struct unit_exchange *x)
 {
-    struct sql_id id = x->statement->id;
-    uint64_t key = wire_hash_combine(x->session, wire_hash_combine(id.hi, id.lo));
+    uint64_t key = wire_hash_combine(x->session, statement_key(x->statement));
     uint64_t n = (uint64_t)(uintptr_t)map64_get(&c->parses, key) + 1;
     void *value = (void *)(uintptr_t)n; /* NOLINT(performance-no-int-to-ptr) */
     return map64_put(&c->parses, key, value) == MAP64_OK ? n : 0;
@@ -123,7 +122,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
     f->confidence = 0.8;
     f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "A statement parsed again each time in %s", t->endpoint->name);
     f->impact =

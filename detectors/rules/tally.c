@@ -22,7 +22,7 @@ void tallies_fini(void *tallies)
 
 static uint64_t add_statement(uint64_t key, const struct statement *s)
 {
-    return s != NULL ? wire_hash_combine(key, wire_hash_combine(s->id.hi, s->id.lo)) : key;
+    return s != NULL ? wire_hash_combine(key, statement_key(s)) : key;
 }
 
 struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement *s,

@@ -9,34 +9,8 @@
 #include "detectors/rules/usages.h"
 #include "detectors/text.h"
 
-enum {
-    MIN_ROWS = 10,
-    OID_BYTEA = 17,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_VARCHAR = 1043,
-    OID_JSONB = 3802
-};
+enum { MIN_ROWS = 10 };
 #define MIN_SHARE 0.5
-
-static bool may_be_long(const struct statement *s, unsigned column)
-{
-    const struct record_columns *r = s->columns;
-    if (r == NULL || column >= r->n_columns)
-        return false;
-    const struct record_column *columns =
-        (const void *)record_tail(&r->h, sizeof(*r), 0, sizeof(*columns)).data;
-    switch (columns[column].type_oid) {
-    case OID_BYTEA:
-    case OID_TEXT:
-    case OID_JSON:
-    case OID_VARCHAR:
-    case OID_JSONB:
-        return true;
-    default:
-        return false;
-    }
-}
 
 /* The long column with most bytes and its share of all, 0..1. */
 static double widest(const struct statement *s, unsigned *column)
@@ -46,7 +20,7 @@ static double widest(const struct statement *s, unsigned *column)
     for (unsigned i = 0; i < s->widths->n; i++) {
         uint64_t bytes = s->widths->columns[i].bytes;
         all += bytes;
-        if (bytes > most && may_be_long(s, i)) {
+        if (bytes > most && statement_column_is_long(s, i)) {
             most = bytes;
             *column = i;
         }

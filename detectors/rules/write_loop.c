@@ -69,7 +69,7 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
         const struct unit_exchange *x = &unit->exchanges[i];
         if (!is_single_write(x))
             continue;
-        uint64_t key = wire_hash_combine(x->statement->id.hi, x->statement->id.lo);
+        uint64_t key = statement_key(x->statement);
         struct loop *l = map64_get(&by_statement, key);
         if (l == NULL && map64_put(&by_statement, key, &loops[n]) == MAP64_OK)
             l = &loops[n++];
