@@ -20,6 +20,7 @@ struct audit;
 struct unit;
 struct findings;
 struct session_summary;
+struct tally;
 
 enum { DETECTOR_MAX_CHECKLIST = 3 };
 
@@ -46,6 +47,10 @@ struct detector {
     void (*on_session_end)(void *state, struct audit *audit, const struct session_summary *about);
     void (*on_unit_end)(void *state, struct audit *audit, const struct unit *unit);
     void (*on_finish)(void *state, const struct audit *audit, struct findings *out);
+    /* In the place of on_finish, for evidence that is kept in one form: called for each tally of
+     * `state`, which is a struct tallies then (rules/tally.h), or for each usage of a SELECT. */
+    void (*judge_tally)(const struct audit *audit, const struct tally *t, struct findings *out);
+    void (*judge_usage)(const struct audit *audit, const struct usage *u, struct findings *out);
     void (*fini)(void *state);
 };
 

@@ -60,6 +60,7 @@ struct finding *findings_add(struct findings *f, const struct detector *d, const
         .endpoint = e,
         .fingerprint = wire_hash_combine(wire_hash_combine(rule, e->key), statement_key(subject)),
         .requests = e->units,
+        .at_most = SEVERITY_CRITICAL,
         .wasted_ms_p95 = -1,
         .before_ms = -1,
         .after_ms = -1,

@@ -8,6 +8,7 @@
 #define PGSLEUTH_DETECTORS_FINDING_H
 
 #include "detectors/endpoint.h"
+#include "detectors/growth.h"
 
 struct detector;
 
@@ -41,7 +42,9 @@ struct finding {
     const struct endpoint *endpoint;
     const struct tag *tag; /* call site, or NULL */
     enum severity severity;
-    double confidence; /* 0..1 */
+    enum severity at_most;   /* the evidence carries no more than this */
+    const char *severity_by; /* the criterion that made the level */
+    double confidence;       /* 0..1 */
     enum confidence_basis basis;
     uint64_t fingerprint; /* of rule, endpoint, statement: stable over runs */
 
@@ -70,10 +73,8 @@ struct finding {
         uint64_t matched;
         uint64_t of;
     } lineage;
-    struct {
-        bool known;
-        double base, slope; /* statements a request = base + slope x rows of the parent */
-    } growth;
+    struct growth growth;  /* of the repeats of a request with the rows of their parent */
+    struct growth latency; /* of its time in ms with them */
     struct finding_statement statements[FINDING_MAX_STATEMENTS];
     unsigned n_statements;
     const struct record_plan *plan; /* or NULL */

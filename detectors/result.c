@@ -3,6 +3,8 @@
 #include "detectors/audit_parts.h"
 #include "detectors/checklist.h"
 #include "detectors/commands.h"
+#include "detectors/rules/tally.h"
+#include "detectors/rules/usages.h"
 #include "detectors/text.h"
 
 #include <stdlib.h>
@@ -107,13 +109,24 @@ static int by_weight(const void *x, const void *y)
     return a->fingerprint < b->fingerprint ? -1 : a->fingerprint > b->fingerprint;
 }
 
+static void finish(const struct detector *d, void *state, const struct audit *a,
+                   struct findings *out)
+{
+    if (d->on_finish != NULL)
+        d->on_finish(state, a, out);
+    if (d->judge_tally != NULL)
+        tallies_judge(state, a, out, d->judge_tally);
+    if (d->judge_usage != NULL)
+        usages_judge(a, out, d->judge_usage);
+}
+
 static void fill_findings(struct result *r, const struct audit *a)
 {
     struct findings found = {.arena = &r->arena};
     for (int i = 0; i < DETECTOR_COUNT; i++) {
         bool ready = det_detectors[i]->init == NULL || a->states[i] != NULL;
-        if (det_detectors[i]->on_finish != NULL && ready)
-            det_detectors[i]->on_finish(a->states[i], a, &found);
+        if (ready)
+            finish(det_detectors[i], a->states[i], a, &found);
     }
     if (found.count > 0)
         qsort(found.items, found.count, sizeof(struct finding *), by_weight);

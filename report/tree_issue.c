@@ -116,12 +116,18 @@ static json_t *growth(const struct finding *f)
     json_t *out = json_object();
     rpt_put(&out, "statements_base", rpt_number(f->growth.base));
     rpt_put(&out, "statements_per_row", rpt_number(f->growth.slope));
+    rpt_put(&out, "statements_exponent", rpt_number(f->growth.exponent));
+    rpt_put(&out, "ms_per_row", f->latency.known ? rpt_number(f->latency.slope) : json_null());
+    rpt_put(&out, "ms_exponent", f->latency.known ? rpt_number(f->latency.exponent) : json_null());
+    rpt_put(&out, "rows_from", rpt_number(f->growth.from));
+    rpt_put(&out, "rows_to", rpt_number(f->growth.to));
     return out;
 }
 
 static json_t *evidence(const struct finding *f)
 {
     json_t *out = json_object();
+    rpt_put(&out, "severity_by", rpt_string(f->severity_by));
     rpt_put(&out, "requests_seen", rpt_count(f->requests_seen));
     rpt_put(&out, "requests", rpt_count(f->requests));
     rpt_put(&out, "occurrences", occurrences(f));

@@ -243,19 +243,24 @@ static void judge(const struct audit *a, const struct read *r, struct findings *
     const double max_stale = 0.01;
     const double min_hits = 0.5;
     double minutes = (double)(r->last_us - r->first_us) / 60e6;
-    bool found = false;
     if (minutes < shortest_run || r->hits[TTL_60] < MIN_HITS ||
         share_of(r->hits[TTL_60], r->executions) < min_hits ||
         share_of(r->stale[TTL_60], r->hits[TTL_60]) > max_stale)
         return;
     double saved_ms = (double)r->saved_us[TTL_60] / 1000 / minutes;
-    enum severity severity = tally_level(saved_ms, audit_settings(a)->cacheable_read_ms, &found);
-    const struct usage *u = found ? main_usage(a, r->statement) : NULL;
+    const struct measure m = {
+        .what = "ms of database time a minute that a cache of 60 s saves (simulated)",
+        .value = saved_ms,
+        .levels = audit_settings(a)->cacheable_read_ms,
+        .confidence = 0.7, /* writers that do not pass here are not seen */
+    };
+    const struct usage *u = measure_reached(&m) ? main_usage(a, r->statement) : NULL;
     struct finding *f =
         u != NULL ? findings_add(out, &det_cacheable_read, u->endpoint, r->statement) : NULL;
     if (f == NULL)
         return;
-    f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
+    measure_judge(out->arena, f, &m);
+    measure_cap(f, SEVERITY_MEDIUM);
     fill(out, f, r, u, minutes);
 }
 

@@ -49,16 +49,17 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     const struct det_settings *set = audit_settings(a);
     uint64_t p95 = sketch_percentile(&t->count, 0.95);
-    enum severity severity = tally_level((double)p95, set->chatty, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_chatty, t, NULL, NULL) : NULL;
+    struct measure m = {
+        .what = "different statements in a request (p95)",
+        .value = (double)p95,
+        .levels = set->chatty,
+        .confidence = 0.8,
+    };
+    struct finding *f = tally_finding(out, a, &det_chatty, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.8;
-    f->basis = BASIS_MEASURED;
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "%llu different statements in one request of %s",
                         (unsigned long long)p95, t->endpoint->name);
@@ -71,11 +72,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, NULL, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_chatty = {
     .name = "chatty",
     .id = "PA008",
@@ -83,6 +79,6 @@ const struct detector det_chatty = {
     .checklist = {2},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

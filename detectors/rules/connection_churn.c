@@ -45,19 +45,19 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char mean[DET_MS_MAX];
-    bool found = false;
     uint64_t n = t->count.count;
     double share = t->endpoint->units > 0 ? (double)n / (double)t->endpoint->units : 0;
-    enum severity severity = tally_level(share, audit_settings(a)->connection_churn, &found);
-    struct finding *f = found && n >= MIN_CONNECTIONS
-                            ? tally_finding(out, a, &det_connection_churn, t, NULL, NULL)
-                            : NULL;
+    struct measure m = {
+        .what = "new connections a request",
+        .value = share,
+        .levels = audit_settings(a)->connection_churn,
+        .confidence = 0.95,
+    };
+    struct finding *f =
+        n >= MIN_CONNECTIONS ? tally_finding(out, a, &det_connection_churn, t, &m) : NULL;
     if (f == NULL)
         return;
     double mean_ms = (double)t->cost_us.sum / (double)n / 1000;
-    f->severity = severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
     finding_once(f);
     f->time_share = 0; /* connecting is no database time of the endpoint */
     f->saved_ms = 0;
@@ -75,11 +75,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, NULL, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_connection_churn = {
     .name = "connection_churn",
     .id = "PA015",
@@ -87,6 +82,6 @@ const struct detector det_connection_churn = {
     .checklist = {5},
     .init = tallies_init,
     .on_session_end = on_session_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

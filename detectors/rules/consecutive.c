@@ -110,16 +110,19 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char saved[DET_MS_MAX];
-    bool found = false;
     double saved_ms = (double)sketch_percentile(&t->cost_us, 0.95) / 1000;
-    enum severity severity = tally_level(saved_ms, audit_settings(a)->consecutive_ms, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_consecutive, t, "first", "second") : NULL;
+    struct measure m = {
+        .what = "ms a request that need not be waited (p95)",
+        .value = saved_ms,
+        .levels = audit_settings(a)->consecutive_ms,
+        .confidence = 0.6,
+        /* values that were computed from rows look independent */ .role = "first",
+        .other_role = "second",
+    };
+    struct finding *f = tally_finding(out, a, &det_consecutive, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
-    f->confidence = 0.6; /* values that were computed from rows look independent */
-    f->basis = BASIS_MEASURED;
+    measure_cap(f, SEVERITY_MEDIUM);
     f->removable = 0;
     f->issue = det_text(out->arena, "%llu statements one after the other in %s that need not wait",
                         (unsigned long long)f->occurrences.p50, t->endpoint->name);
@@ -134,11 +137,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_consecutive = {
     .name = "consecutive",
     .id = "PA007",
@@ -146,6 +144,6 @@ const struct detector det_consecutive = {
     .checklist = {9, 32},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

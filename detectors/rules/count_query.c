@@ -64,15 +64,18 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char p95[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->count_query_ms, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_count_query, t, "count", "page") : NULL;
+    struct measure m = {
+        .what = "ms to count the list (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->count_query_ms,
+        .confidence = 0.85,
+        .role = "count",
+        .other_role = "page",
+    };
+    struct finding *f = tally_finding(out, a, &det_count_query, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.85;
-    f->basis = BASIS_MEASURED;
     finding_once(f);
     f->issue = det_text(out->arena, "count(*) with each page of %s: %s (p95)", t->endpoint->name,
                         det_ms(p95_ms, p95));
@@ -86,11 +89,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_count_query = {
     .name = "count_query",
     .id = "PA021",
@@ -98,6 +96,6 @@ const struct detector det_count_query = {
     .checklist = {4},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -39,17 +39,20 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t p95 = sketch_percentile(&t->count, 0.95);
-    enum severity severity = tally_level((double)p95, audit_settings(a)->deep_offset, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_deep_offset, t, "statement", NULL) : NULL;
+    struct measure m = {
+        .what = "rows skipped (p95)",
+        .value = (double)p95,
+        .levels = audit_settings(a)->deep_offset,
+        .confidence = 0.95,
+        .role = "statement",
+    };
+    struct finding *f = tally_finding(out, a, &det_deep_offset, t, &m);
     if (f == NULL)
         return;
     const uint64_t slow_us = 100000;
-    f->severity = t->cost_us.max >= slow_us ? tally_raise(severity) : severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
+    if (t->cost_us.max >= slow_us)
+        measure_raise(out->arena, f, "skipping took 100 ms");
     f->issue = det_text(out->arena, "Page far behind in %s: OFFSET %llu", t->endpoint->name,
                         (unsigned long long)p95);
     f->impact = det_text(out->arena,
@@ -62,11 +65,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_deep_offset = {
     .name = "deep_offset",
     .id = "PA020",
@@ -74,6 +72,6 @@ const struct detector det_deep_offset = {
     .checklist = {4},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -137,18 +137,18 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
-    enum severity severity = tally_level((double)sketch_percentile(&t->count, 0.95),
-                                         audit_settings(a)->duplicate_query, &found);
+    struct measure m = {
+        .what = "times in one request (p95)",
+        .value = (double)sketch_percentile(&t->count, 0.95),
+        .levels = audit_settings(a)->duplicate_query,
+        .confidence = 0.95,
+        .role = "repeated",
+    };
     if (t->statement->facts == NULL || t->statement->chatter != NULL)
         return;
-    struct finding *f =
-        found ? tally_finding(out, a, &det_duplicate_query, t, "repeated", NULL) : NULL;
+    struct finding *f = tally_finding(out, a, &det_duplicate_query, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
     f->round_trips_saved = (double)(f->occurrences.p50 - 1);
     f->queries_after = f->queries_before - (f->occurrences.p50 - 1);
     f->issue = det_text(out->arena, "The same query %llu times in one request of %s",
@@ -167,11 +167,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_duplicate_query = {
     .name = "duplicate_query",
     .id = "PA005",
@@ -179,6 +174,6 @@ const struct detector det_duplicate_query = {
     .checklist = {8, 39},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -67,19 +67,21 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     char longest[DET_MS_MAX];
     char p95[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->idle_transaction_ms, &found);
-    bool often = t->count.count >= MIN_UNITS || severity > SEVERITY_LOW;
-    struct finding *f = found && often
-                            ? tally_finding(out, a, &det_idle_transaction, t, "first in it", NULL)
-                            : NULL;
+    struct measure m = {
+        .what = "ms that an open transaction waits (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->idle_transaction_ms,
+        .confidence = 0.95,
+        .role = "first in it",
+    };
+    bool often = t->count.count >= MIN_UNITS || m.value >= m.levels.medium;
+    struct finding *f = often ? tally_finding(out, a, &det_idle_transaction, t, &m) : NULL;
     if (f == NULL)
         return;
     bool locked = t->extra[EXTRA_LOCKED] * 2 > t->count.count;
-    f->severity = locked ? tally_raise(severity) : severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
+    if (locked)
+        measure_raise(out->arena, f, "it holds locks");
     finding_once(f);
     f->time_share = 0;
     f->saved_ms = 0;
@@ -97,11 +99,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_idle_transaction = {
     .name = "idle_transaction",
     .id = "PA009",
@@ -109,6 +106,6 @@ const struct detector det_idle_transaction = {
     .checklist = {7, 14},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

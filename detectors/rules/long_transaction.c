@@ -75,16 +75,17 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char p95[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)sketch_percentile(&t->count, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->long_transaction_ms, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_long_transaction, t, "longest in it", NULL) : NULL;
+    struct measure m = {
+        .what = "ms that the transaction lasts (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->long_transaction_ms,
+        .confidence = 0.9,
+        .role = "longest in it",
+    };
+    struct finding *f = tally_finding(out, a, &det_long_transaction, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "Long transaction in %s: %s (p95)", t->endpoint->name,
@@ -99,11 +100,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_long_transaction = {
     .name = "long_transaction",
     .id = "PA010",
@@ -111,6 +107,6 @@ const struct detector det_long_transaction = {
     .checklist = {7},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -181,16 +181,18 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t n = t->count.count;
-    enum severity severity = tally_level((double)n, audit_settings(a)->lost_update, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_lost_update, t, "overwrites", "read") : NULL;
+    struct measure m = {
+        .what = "updates lost",
+        .value = (double)n,
+        .levels = audit_settings(a)->lost_update,
+        .confidence = 0.9,
+        .role = "overwrites",
+        .other_role = "read",
+    };
+    struct finding *f = tally_finding(out, a, &det_lost_update, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "Updates of others overwritten in %s", t->endpoint->name);
     f->impact =

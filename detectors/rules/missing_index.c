@@ -43,13 +43,17 @@ static bool is_wasteful(const struct det_settings *set, const struct record_plan
            p->total_cost >= set->missing_index_min_cost;
 }
 
-static enum severity severity_of(const struct det_settings *set, const struct usage *u)
+static void judge_severity(struct finding *f, const struct det_settings *set, const struct usage *u)
 {
-    if (u->statement->plan->table_rows < SMALL_TABLE_ROWS)
-        return SEVERITY_LOW;
     double mean_ms = histogram_mean(&u->time_us) / 1000;
     bool hot = usage_time_share(u) >= HIGH_TIME_SHARE && mean_ms >= set->explain_min_mean_ms;
-    return hot ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    f->severity = hot ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    f->severity_by = hot ? "a quarter of the endpoint's database time or more"
+                         : "less than a quarter of the endpoint's database time";
+    if (u->statement->plan->table_rows >= SMALL_TABLE_ROWS)
+        return;
+    measure_cap(f, SEVERITY_LOW);
+    f->severity_by = "a table of less than 10000 rows";
 }
 
 /* Of the statement's time, what the scan spends on rows it drops, going by the planner's costs. */
@@ -131,7 +135,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
         return;
     f->plan = keep_plan(out->arena, u->statement->plan);
     struct scan s = scan_of(f->plan != NULL ? f->plan : u->statement->plan);
-    f->severity = severity_of(set, u);
+    judge_severity(f, set, u);
     f->confidence = 0.9;
     f->basis = BASIS_PLAN;
     describe(out->arena, f, u, &s);
@@ -139,16 +143,10 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_missing_index(out->arena, f, &s.index);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_missing_index = {
     .name = "missing_index",
     .id = "PA004",
     .title = "A whole table is read to keep a few rows",
     .checklist = {3},
-    .on_finish = on_finish,
+    .judge_usage = judge,
 };

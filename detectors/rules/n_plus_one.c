@@ -13,10 +13,12 @@
 #include "detectors/advice.h"
 #include "detectors/audit.h"
 #include "detectors/ledger.h"
+#include "detectors/rules/measure.h"
 #include "detectors/rules/repeats.h"
 #include "detectors/rules/rules.h"
 #include "detectors/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MAX_REPEATS = FINDING_MAX_STATEMENTS - 1 };
@@ -40,21 +42,6 @@ static double share_of(uint64_t part_us, uint64_t whole_us)
 {
     double share = whole_us > 0 ? (double)part_us / (double)whole_us : 0;
     return share < 1 ? share : 1;
-}
-
-static enum severity severity_of(uint64_t trips_p95, double wasted_ms, double share, uint64_t n_p95,
-                                 bool pipelined)
-{
-    int s = SEVERITY_LOW;
-    if (trips_p95 >= 100 || wasted_ms >= 500)
-        s = SEVERITY_CRITICAL;
-    else if (trips_p95 >= 20 || wasted_ms >= 100 || (share >= 0.30 && n_p95 >= 10))
-        s = SEVERITY_HIGH;
-    else if (trips_p95 >= 5)
-        s = SEVERITY_MEDIUM;
-    if (pipelined && s > SEVERITY_LOW)
-        s--;
-    return (enum severity)s;
 }
 
 /* --- the finding --- */
@@ -181,6 +168,23 @@ static void put_origin(struct strbuf *b, const struct finding *f, const struct r
         strbuf_puts(b, ", each time with another value whose origin was not seen");
 }
 
+/* Where the size varied: what each further row of the parent costs. */
+static void put_growth(struct strbuf *b, const struct finding *f)
+{
+    const struct growth *g = &f->growth;
+    const struct growth *t = &f->latency;
+    const char *class = growth_class(t);
+    if (g->known)
+        strbuf_printf(b, ". It grows with the data: %.3g + %.3g x rows", g->base, g->slope);
+    if (!t->known || t->slope <= 0)
+        return;
+    strbuf_printf(b, "; a request takes %.2g ms more for each row (%.0f to %.0f rows seen",
+                  t->slope, t->from, t->to);
+    if (*class != '\0')
+        strbuf_printf(b, ", %s", class);
+    strbuf_puts(b, ")");
+}
+
 static const char *impact_of(struct arena *arena, const struct finding *f, const struct loop *l,
                              const struct sums *s, double rtt_ms)
 {
@@ -197,9 +201,7 @@ static const char *impact_of(struct arena *arena, const struct finding *f, const
                   l->n > 1 ? "run" : "runs", (unsigned long long)f->occurrences.p50,
                   (unsigned long long)f->occurrences.p95, (unsigned long long)f->occurrences.max);
     put_origin(&b, f, e);
-    if (f->growth.known)
-        strbuf_printf(&b, ". It grows with the data: %.3g + %.3g x rows", f->growth.base,
-                      f->growth.slope);
+    put_growth(&b, f);
     strbuf_printf(&b,
                   ". That is %llu round trips too many (p95): %s of database time measured here "
                   "(p95), %s at %.3g ms a round trip; %.0f %% of the endpoint's database time.",
@@ -254,6 +256,33 @@ static void fill_advice(struct arena *arena, struct finding *f, const struct loo
                                  f->endpoint->name, e->parent != NULL ? " beside its list" : "");
 }
 
+/* By wasted round trips first: the time of a development database says little about that of
+ * production. */
+static void judge_severity(struct arena *arena, struct finding *f, const struct sums *s)
+{
+    enum { MANY = 10, VERY_MANY = 20 };
+    bool grows = f->growth.known && s->n_p95 >= VERY_MANY;
+    const struct measure all[] = {
+        {.what = "round trips too many (p95)",
+         .value = (double)s->trips_p95,
+         .levels = {0, 5, 20, 100}},
+        {.what = "ms wasted (p95)", .value = s->wasted_ms_p95, .levels = {100, 100, 100, 500}},
+        {.what = "of the endpoint's database time",
+         .value = s->n_p95 >= MANY ? f->time_share : 0,
+         .levels = {0.30, 0.30, 0.30, INFINITY}},
+        {.what = "is the power of the rows that 20 and more statements grow with",
+         .value = grows ? f->growth.exponent : 0,
+         .levels = {0.8, 0.8, 0.8, 0.8}},
+    };
+    double confidence = f->confidence;
+    enum confidence_basis basis = f->basis;
+    measure_judge(arena, f, measure_highest(all, sizeof(all) / sizeof(all[0])));
+    f->confidence = confidence;
+    f->basis = basis;
+    if (s->pipelined)
+        measure_lower(arena, f, "the repeats travel in one round trip");
+}
+
 static void add_finding(const struct audit *a, struct findings *out, const struct loop *l)
 {
     const struct repeat *e = l->repeats[0];
@@ -262,12 +291,13 @@ static void add_finding(const struct audit *a, struct findings *out, const struc
         return;
     double rtt_ms = audit_settings(a)->assumed_rtt_ms;
     struct sums s = sum_up(l);
-    f->growth.known = repeat_growth(e, &f->growth.base, &f->growth.slope);
+    f->growth = repeat_growth(e);
+    f->latency = repeat_latency(e);
     f->confidence = l->verdict.confidence;
     f->basis = l->verdict.basis;
     fill_evidence(f, a, l, &s);
     fill_lineage(out->arena, f, e, &s);
-    f->severity = severity_of(s.trips_p95, s.wasted_ms_p95, f->time_share, s.n_p95, s.pipelined);
+    judge_severity(out->arena, f, &s);
     fill_improvement(f, &s);
     f->issue =
         det_text(out->arena, "N+1 query in %s: %llu statements a request where %llu would do",

@@ -86,10 +86,12 @@ static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
 }
 
 /* Keeps the first pairs, then replaces them in turn: enough of them, and the same in every run. */
-static void add_pair(struct repeat *e, const struct lineage_child *c)
+static void add_pair(struct repeat *e, const struct lineage_child *c, const struct unit *u)
 {
     e->pairs[e->seen++ % REPEAT_MAX_PAIRS] =
-        (struct repeat_pair){.rows = (double)c->parent_rows, .n = (double)c->n};
+        (struct repeat_pair){.rows = (double)c->parent_rows,
+                             .n = (double)c->n,
+                             .ms = (double)(u->end_us - u->start_us) / 1000};
 }
 
 static void count_repeat(struct repeat *e, const struct lineage_child *c)
@@ -128,7 +130,7 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
         if (e == NULL)
             continue;
         if (c->parent != NULL)
-            add_pair(e, c);
+            add_pair(e, c, u);
         if (!enough)
             continue;
         count_repeat(e, c);

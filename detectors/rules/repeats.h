@@ -14,10 +14,11 @@
 
 enum { REPEATS_MAX = 4000, REPEAT_MAX_PAIRS = 64 };
 
-/* Rows of the parent and repeats, in one unit. */
+/* Rows of the parent, repeats and time, in one unit. */
 struct repeat_pair {
     double rows;
     double n;
+    double ms;
 };
 
 struct repeat {
@@ -75,10 +76,9 @@ struct repeat_verdict {
 /* What a repeat is, going by its counters and by what is known of its statements. */
 struct repeat_verdict repeat_judge(const struct det_settings *set, const struct repeat *e);
 
-/* How the number of repeats grows with the parent's rows: repeats = base + slope x rows, by the
- * median of the slopes between any two requests (Theil and Sen), which a few odd requests cannot
- * bend. False when the number of rows hardly varied. */
-bool repeat_growth(const struct repeat *e, double *base, double *slope);
+/* How the number of repeats, and the time of the request, grow with the parent's rows. */
+struct growth repeat_growth(const struct repeat *e);
+struct growth repeat_latency(const struct repeat *e);
 
 /* The parent's column that holds the keys; empty when not known. */
 struct span repeat_parent_column(const struct repeat *e);

@@ -26,15 +26,20 @@ static double bytes_a_request(const struct usage *u)
     return u->units > 0 ? (double)u->bytes / (double)u->units : 0;
 }
 
-static enum severity severity_of(const struct det_settings *set, const struct usage *u)
+static void judge_severity(struct finding *f, const struct det_settings *set, const struct usage *u)
 {
     const struct record_columns *columns = u->statement->columns;
     double bytes = bytes_a_request(u);
     bool many = columns != NULL && columns->total >= set->select_star_min_columns;
     bool heavy = has_long_column(u->statement) && bytes >= (double)set->select_star_min_bytes;
+    f->severity = SEVERITY_LOW;
+    f->severity_by = u->max_rows <= 1 ? "one row at a time" : "few columns and few bytes";
     if (u->max_rows <= 1 || (!many && !heavy))
-        return SEVERITY_LOW;
-    return bytes >= HIGH_BYTES ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+        return;
+    f->severity = bytes >= HIGH_BYTES ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    f->severity_by = bytes >= HIGH_BYTES ? "1 MiB a request and more"
+                     : many              ? "many columns (select_star.min_columns)"
+                                         : "long columns (select_star.min_bytes)";
 }
 
 static const char *impact_of(struct arena *arena, const struct usage *u)
@@ -60,7 +65,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     if (f == NULL)
         return;
     struct span table = ledger_table(s, 0);
-    f->severity = severity_of(audit_settings(a), u);
+    judge_severity(f, audit_settings(a), u);
     f->confidence = 0.95;
     f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "SELECT * from %.*s in %s", (int)table.len,
@@ -71,16 +76,10 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_select_star(out->arena, f, s);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_select_star = {
     .name = "select_star",
     .id = "PA002",
     .title = "SELECT * where a few columns would do",
     .checklist = {6},
-    .on_finish = on_finish,
+    .judge_usage = judge,
 };

@@ -81,27 +81,24 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t n = t->count.count;
     const struct condition *c = &conditions[t->extra[EXTRA_CONDITION]];
-    enum severity severity = tally_level((double)n, audit_settings(a)->sql_errors, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_sql_errors, t, "failed", NULL) : NULL;
+    struct measure m = {
+        .what = "statements that failed",
+        .value = (double)n,
+        .levels = audit_settings(a)->sql_errors,
+        .confidence = 0.98,
+        .role = "failed",
+    };
+    struct finding *f = tally_finding(out, a, &det_sql_errors, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.98;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "Errors in %s: %s", t->endpoint->name, c->name);
     f->impact =
         det_text(out->arena, "%llu statements failed with SQLSTATE %s in %llu requests.",
                  (unsigned long long)n, c->sqlstate, (unsigned long long)t->endpoint->units);
     f->recommendation = det_text(out->arena, "%s (%s)", c->cure, t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
 }
 
 const struct detector det_sql_errors = {
@@ -111,6 +108,6 @@ const struct detector det_sql_errors = {
     .checklist = {7},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -109,19 +109,22 @@ static const char *cause_of(const struct tally *t)
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t n = t->count.count;
     double share = t->extra[EXTRA_EXECUTED] > 0 ? (double)n / (double)t->extra[EXTRA_EXECUTED] : 0;
-    enum severity severity = tally_level((double)n, audit_settings(a)->statement_cache, &found);
+    struct measure m = {
+        .what = "times parsed again",
+        .value = (double)n,
+        .levels = audit_settings(a)->statement_cache,
+        .confidence = 0.8,
+        .role = "statement",
+    };
     const char *cause = cause_of(t);
-    struct finding *f = found && share >= MIN_SHARE && cause != NULL
-                            ? tally_finding(out, a, &det_statement_cache, t, "statement", NULL)
+    struct finding *f = share >= MIN_SHARE && cause != NULL
+                            ? tally_finding(out, a, &det_statement_cache, t, &m)
                             : NULL;
     if (f == NULL)
         return;
-    f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
-    f->confidence = 0.8;
-    f->basis = BASIS_MEASURED;
+    measure_cap(f, SEVERITY_MEDIUM);
     finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "A statement parsed again each time in %s", t->endpoint->name);

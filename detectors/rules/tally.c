@@ -74,11 +74,14 @@ static void add_statement_line(struct finding *f, const struct audit *a, const c
 }
 
 struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
-                              const struct tally *t, const char *role, const char *other_role)
+                              const struct tally *t, const struct measure *m)
 {
     static const struct statement nothing;
     const struct endpoint *e = t->endpoint;
-    struct finding *f = findings_add(out, d, e, t->statement != NULL ? t->statement : &nothing);
+    struct finding *f =
+        !measure_reached(m)
+            ? NULL
+            : findings_add(out, d, e, t->statement != NULL ? t->statement : &nothing);
     if (f == NULL)
         return NULL;
     f->tag = t->tag;
@@ -95,22 +98,8 @@ struct finding *tally_finding(struct findings *out, const struct audit *a, const
     f->before_ms = ms(histogram_percentile(&e->wall_us_each, 0.95));
     f->queries_before = histogram_percentile(&e->statements_each, 0.50);
     f->queries_after = f->queries_before;
-    add_statement_line(f, a, role, t->statement);
-    add_statement_line(f, a, other_role, t->other);
+    add_statement_line(f, a, m->role, t->statement);
+    add_statement_line(f, a, m->other_role, t->other);
+    measure_judge(out->arena, f, m);
     return f;
-}
-
-enum severity tally_level(double value, struct levels levels, bool *found)
-{
-    *found = value >= levels.low;
-    if (value >= levels.critical)
-        return SEVERITY_CRITICAL;
-    if (value >= levels.high)
-        return SEVERITY_HIGH;
-    return value >= levels.medium ? SEVERITY_MEDIUM : SEVERITY_LOW;
-}
-
-enum severity tally_raise(enum severity s)
-{
-    return s < SEVERITY_CRITICAL ? s + 1 : s;
 }

@@ -5,9 +5,9 @@
 #ifndef PGSLEUTH_DETECTORS_RULES_TALLY_H
 #define PGSLEUTH_DETECTORS_RULES_TALLY_H
 
-#include "common/levels.h"
 #include "common/sketch.h"
 #include "detectors/audit.h"
+#include "detectors/rules/measure.h"
 #include "detectors/unit.h"
 
 enum { TALLIES_MAX = 2000, TALLY_EXTRAS = 4 };
@@ -43,21 +43,14 @@ struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement 
 /* Count one unit with the fault. */
 void tally_add(struct tally *t, uint64_t count, uint64_t cost_us);
 
-/* A finding with all that a tally knows: occurrences, share of time, waste, statements (`role`
- * names the first, `other_role` the second). NULL without memory. */
+/* A finding with all that a tally knows, judged by `m`: occurrences, share of time, waste,
+ * statements. NULL when the measure is not reached, and without memory. */
 struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
-                              const struct tally *t, const char *role, const char *other_role);
+                              const struct tally *t, const struct measure *m);
 
 /* Call `judge` for each tally. */
 typedef void tally_judge(const struct audit *a, const struct tally *t, struct findings *out);
 void tallies_judge(const struct tallies *t, const struct audit *a, struct findings *out,
                    tally_judge *judge);
-
-/* The level of a value by its thresholds, each of which must be passed for the next: LOW from `low`
- * on; *found is false below it. */
-enum severity tally_level(double value, struct levels levels, bool *found);
-
-/* One level up, and no further than critical. */
-enum severity tally_raise(enum severity s);
 
 #endif

@@ -43,17 +43,18 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     const struct det_settings *set = audit_settings(a);
     uint64_t p50 = sketch_percentile(&t->count, 0.50);
-    enum severity severity = tally_level((double)p50, set->transaction_overhead, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_transaction_overhead, t, "first", NULL) : NULL;
+    struct measure m = {
+        .what = "round trips a request (p50)",
+        .value = (double)p50,
+        .levels = set->transaction_overhead,
+        .confidence = 0.9,
+        .role = "first",
+    };
+    struct finding *f = tally_finding(out, a, &det_transaction_overhead, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->wasted_ms_p95 = -1;
     f->round_trips_saved = (double)(p50 - TRIPS_EACH);
     f->issue = det_text(out->arena, "%llu transactions around single reads in one request of %s",
@@ -68,11 +69,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_transaction_overhead = {
     .name = "transaction_overhead",
     .id = "PA012",
@@ -80,6 +76,6 @@ const struct detector det_transaction_overhead = {
     .checklist = {7, 14},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -27,40 +27,31 @@ static bool is_bounded(const struct usage *u)
            u->limited > 0 || u->suspended > 0;
 }
 
-/* -1: no finding. */
-static int by_rows(const struct det_settings *set, uint64_t rows)
-{
-    if (rows >= (uint64_t)set->unbounded_critical_rows)
-        return SEVERITY_CRITICAL;
-    if (rows >= (uint64_t)set->unbounded_high_rows)
-        return SEVERITY_HIGH;
-    if (rows >= (uint64_t)set->unbounded_medium_rows)
-        return SEVERITY_MEDIUM;
-    return rows >= (uint64_t)set->unbounded_min_rows ? SEVERITY_LOW : -1;
-}
-
-static int by_bytes(double bytes)
-{
-    if (bytes >= (double)CRITICAL_MIB * MIB)
-        return SEVERITY_CRITICAL;
-    if (bytes >= (double)HIGH_MIB * MIB)
-        return SEVERITY_HIGH;
-    return bytes >= (double)MEDIUM_MIB * MIB ? SEVERITY_MEDIUM : -1;
-}
-
 static double mean_bytes(const struct usage *u)
 {
     return u->rows_each.count > 0 ? (double)u->bytes / (double)u->rows_each.count : 0;
 }
 
-static int severity_of(const struct det_settings *set, const struct usage *u)
+static struct finding *find(struct findings *out, const struct det_settings *set,
+                            const struct usage *u)
 {
     uint64_t rows = histogram_percentile(&u->rows_each, 0.95);
-    if (statement_has(u->statement, FACT_MANY_KEYS) && rows < (uint64_t)set->unbounded_high_rows)
-        return -1;
-    int severity = by_rows(set, rows);
-    int heavy = rows >= LIST_ROWS ? by_bytes(mean_bytes(u)) : -1;
-    return heavy > severity ? heavy : severity;
+    const struct measure all[] = {
+        {.what = "rows a statement (p95)",
+         .value = (double)rows,
+         .levels = {(double)set->unbounded_min_rows, (double)set->unbounded_medium_rows,
+                    (double)set->unbounded_high_rows, (double)set->unbounded_critical_rows},
+         .confidence = 0.9},
+        {.what = "MiB a statement (mean)",
+         .value = rows >= LIST_ROWS ? mean_bytes(u) / MIB : 0,
+         .levels = {MEDIUM_MIB, MEDIUM_MIB, HIGH_MIB, CRITICAL_MIB},
+         .confidence = 0.9},
+    };
+    if (is_bounded(u) ||
+        (statement_has(u->statement, FACT_MANY_KEYS) && rows < (uint64_t)set->unbounded_high_rows))
+        return NULL;
+    const struct measure *m = measure_highest(all, sizeof(all) / sizeof(all[0]));
+    return m != NULL ? usage_measured(out, &det_unbounded_result, u, m) : NULL;
 }
 
 static void describe(struct arena *arena, struct finding *f, const struct usage *u)
@@ -91,21 +82,11 @@ static void describe(struct arena *arena, struct finding *f, const struct usage 
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)
 {
-    int severity = is_bounded(u) ? -1 : severity_of(audit_settings(a), u);
-    struct finding *f = severity >= 0 ? usage_finding(out, &det_unbounded_result, u) : NULL;
+    struct finding *f = find(out, audit_settings(a), u);
     if (f == NULL)
         return;
-    f->severity = (enum severity)severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     describe(out->arena, f, u);
     advice_unbounded(out->arena, f, u->statement);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
 }
 
 const struct detector det_unbounded_result = {
@@ -113,5 +94,5 @@ const struct detector det_unbounded_result = {
     .id = "PA003",
     .title = "A result without LIMIT that grows with its table",
     .checklist = {4, 28},
-    .on_finish = on_finish,
+    .judge_usage = judge,
 };

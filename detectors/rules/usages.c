@@ -41,6 +41,15 @@ struct finding *usage_finding(struct findings *out, const struct detector *d, co
     return f;
 }
 
+struct finding *usage_measured(struct findings *out, const struct detector *d,
+                               const struct usage *u, const struct measure *m)
+{
+    struct finding *f = measure_reached(m) ? usage_finding(out, d, u) : NULL;
+    if (f != NULL)
+        measure_judge(out->arena, f, m);
+    return f;
+}
+
 const char *usage_bytes(double bytes, char out[USAGE_BYTES_MAX])
 {
     const double kib = 1024;

@@ -3,6 +3,7 @@
 #define PGSLEUTH_DETECTORS_RULES_USAGES_H
 
 #include "detectors/audit.h"
+#include "detectors/rules/measure.h"
 
 /* Call `judge` for every usage whose statement is the application's SELECT with facts. */
 typedef void usage_judge(const struct audit *a, const struct usage *u, struct findings *out);
@@ -15,6 +16,10 @@ double usage_time_share(const struct usage *u);
  * one execution. NULL when there is no memory. */
 struct finding *usage_finding(struct findings *out, const struct detector *d,
                               const struct usage *u);
+
+/* The same, judged by `m`: NULL also when that is not reached. */
+struct finding *usage_measured(struct findings *out, const struct detector *d,
+                               const struct usage *u, const struct measure *m);
 
 /* "2.4 MiB", "640 KiB", "12 B" in the caller's buffer. */
 enum { USAGE_BYTES_MAX = 32 };

@@ -42,20 +42,21 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
 {
     const struct statement *s = u->statement;
     unsigned column = 0;
-    bool found = false;
     double share = s->widths != NULL && u->max_rows >= MIN_ROWS ? widest(s, &column) : 0;
     if (share < MIN_SHARE || u->units == 0)
         return;
     double bytes = share * (double)u->bytes / (double)u->units;
-    enum severity severity = tally_level(bytes, audit_settings(a)->wide_columns_bytes, &found);
-    struct finding *f = found ? usage_finding(out, &det_wide_columns, u) : NULL;
+    struct measure m = {
+        .what = "bytes of the column in a request (mean)",
+        .value = bytes,
+        .levels = audit_settings(a)->wide_columns_bytes,
+        .confidence = 0.9,
+    };
+    struct finding *f = usage_measured(out, &det_wide_columns, u, &m);
     if (f == NULL)
         return;
     char size[USAGE_BYTES_MAX];
     struct span name = statement_column_name(s, column);
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "Long column %.*s in a list of %s", (int)name.len,
                         (const char *)name.data, u->endpoint->name);
     f->impact = det_text(out->arena,
@@ -69,16 +70,10 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_template(out->arena, f, s, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_wide_columns = {
     .name = "wide_columns",
     .id = "PA019",
     .title = "Long columns in lists",
     .checklist = {6},
-    .on_finish = on_finish,
+    .judge_usage = judge,
 };

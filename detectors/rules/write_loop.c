@@ -134,18 +134,21 @@ static const struct advice_texts *texts_for(enum sql_verb verb)
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     const struct det_settings *set = audit_settings(a);
-    enum severity severity =
-        tally_level((double)sketch_percentile(&t->count, 0.95), set->write_loop, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_write_loop, t, "repeated", NULL) : NULL;
+    struct measure m = {
+        .what = "round trips of one row each in a request (p95)",
+        .value = (double)sketch_percentile(&t->count, 0.95),
+        .levels = set->write_loop,
+        .confidence = 0.95,
+        .role = "repeated",
+    };
+    struct finding *f = tally_finding(out, a, &det_write_loop, t, &m);
     if (f == NULL)
         return;
     enum sql_verb verb = statement_verb(t->statement);
     bool commits = t->extra[EXTRA_COMMITS] * 2 > t->count.count;
-    f->severity = commits ? tally_raise(severity) : severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
+    if (commits)
+        measure_raise(out->arena, f, "each row is committed by itself");
     f->round_trips_saved = (double)(f->occurrences.p50 - 1);
     f->queries_after = f->queries_before - (f->occurrences.p50 - 1);
     f->issue =
@@ -167,11 +170,6 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, texts_for(verb));
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_write_loop = {
     .name = "write_loop",
     .id = "PA006",
@@ -179,6 +177,6 @@ const struct detector det_write_loop = {
     .checklist = {7},
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .fini = tallies_fini,
 };

@@ -165,6 +165,7 @@ static inline void sample_n_plus_one_finding(struct sample *s)
         .sqlalchemy = "stmt = select(Author).options(selectinload(Author.books))\n",
         .django = "Author.objects.prefetch_related(\"books\")",
         .expected_improvement = "13.0x faster (2 statements instead of 101)",
+        .severity_by = "99 round trips too many (p95): critical from 90 on",
         .requests_seen = 118,
         .requests = 120,
         .occurrences = {.min = 20, .p50 = 100, .p95 = 100, .max = 100},
