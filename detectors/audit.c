@@ -2,6 +2,7 @@
 
 #include "detectors/audit_parts.h"
 #include "detectors/chatter.h"
+#include "detectors/claims.h"
 
 #include <stdlib.h>
 
@@ -79,6 +80,7 @@ static void close_unit(void *arg, struct unit *u)
         if (det_detectors[i]->on_unit_end != NULL && is_ready(a, i))
             det_detectors[i]->on_unit_end(a->states[i], a, u);
     }
+    claims_settle(u);
 }
 
 static void end_connection(void *arg, const struct session_summary *about)

@@ -149,6 +149,7 @@ static void count_unit(struct endpoint *e, const struct unit *u)
     e->new_connections += u->new_connections;
     e->asyncpg_units += u->asyncpg;
     e->wall_us += wall_us;
+    e->part_us[e->units % ENDPOINT_PARTS] += wall_us;
     e->db_us += u->db_us;
     histogram_add(&e->wall_us_each, wall_us);
     histogram_add(&e->db_us_each, u->db_us);

@@ -31,6 +31,21 @@ void finding_once(struct finding *f)
     f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
 }
 
+const char *improvement_kind_name(enum improvement_kind k)
+{
+    switch (k) {
+    case GAIN_UNKNOWN:
+        break;
+    case GAIN_MEASURED:
+        return "measured";
+    case GAIN_ESTIMATED:
+        return "estimated";
+    case GAIN_MODELLED:
+        return "modelled";
+    }
+    return "not_estimated";
+}
+
 static bool make_room(struct findings *f)
 {
     if (f->count < f->size)
@@ -62,8 +77,10 @@ struct finding *findings_add(struct findings *f, const struct detector *d, const
         .requests = e->units,
         .at_most = SEVERITY_CRITICAL,
         .wasted_ms_p95 = -1,
-        .before_ms = -1,
+        .before_ms = (double)histogram_percentile(&e->wall_us_each, 0.95) / 1000,
         .after_ms = -1,
+        .after_gap_ms = -1,
+        .avoidable = -1,
     };
     f->items[f->count++] = out;
     return out;

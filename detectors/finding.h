@@ -28,6 +28,12 @@ enum confidence_basis {
 /* "value_lineage" ... as in the report's schema. Static storage. */
 const char *confidence_basis_name(enum confidence_basis b);
 
+/* How surely the gain is known. */
+enum improvement_kind { GAIN_UNKNOWN, GAIN_MEASURED, GAIN_ESTIMATED, GAIN_MODELLED };
+
+/* "not_estimated", "measured" ... as in the report's schema. Static storage. */
+const char *improvement_kind_name(enum improvement_kind k);
+
 enum { FINDING_MAX_STATEMENTS = 4 };
 
 /* Statement lines of the evidence; `role` says which one it is ("parent", "repeated", ...). */
@@ -79,10 +85,18 @@ struct finding {
     unsigned n_statements;
     const struct record_plan *plan; /* or NULL */
     const char *plan_ddl;           /* or NULL */
-    double before_ms;               /* p95 of the unit; negative when not known */
-    double after_ms;                /* estimated */
-    const char *method;             /* how after_ms was found; NULL when it was not */
-    uint64_t queries_before;        /* a unit, p50 */
+    /* What the cure gains: `method` and `kind` are set by the rule where it knows better than the
+     * claims of its cases, the times by improvement.c. */
+    uint64_t claims; /* bits of its cases (claims.h) */
+    enum improvement_kind kind;
+    const char *method;  /* how it was found; NULL when it was not */
+    double before_ms;    /* p95 of the unit; negative when not known */
+    double after_ms;     /* database time alone taken away: the least */
+    double after_gap_ms; /* the client's time between what is taken away as well: the most */
+    double avoidable;    /* share of the requests' time, 0..1; negative when not known */
+    bool ci_known;       /* of before / after, 95 % */
+    double ci_low, ci_high;
+    uint64_t queries_before; /* a unit, p50 */
     uint64_t queries_after;
 };
 

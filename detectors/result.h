@@ -8,6 +8,7 @@
 #define PGSLEUTH_DETECTORS_RESULT_H
 
 #include "detectors/detector.h"
+#include "detectors/improvement.h"
 #include "detectors/score.h"
 
 enum verdict {
@@ -38,6 +39,7 @@ struct endpoint_result {
     struct finding **findings; /* into result.findings, same order */
     size_t n_findings;
     struct score score;
+    struct improvement gain; /* of all its findings together */
     bool needs_optimization;
 };
 
@@ -92,8 +94,9 @@ struct result {
     const char **recommendations;
     size_t n_recommendations;
     const char *estimated_improvement;
-    double db_time_saved_ms; /* over the run */
+    double db_time_saved_ms; /* over the run, by the union of the findings of each endpoint */
     double db_time_ms;
+    double speedup; /* of all requests together */
 };
 
 /* Judge what the audit holds now. NULL when there is no memory. */

@@ -40,6 +40,7 @@ struct unit_exchange {
     uint64_t limit;       /* of its LIMIT clause; 0 without one */
     uint32_t transaction; /* number in the unit, from 1; 0 outside of any */
     char sqlstate[5];     /* zeroes unless it failed */
+    uint64_t claims;      /* cases of findings whose cure takes it away (detectors/claims.h) */
     uint8_t n_values;
     uint8_t n_keys;
     uint8_t verb;

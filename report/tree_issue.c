@@ -142,18 +142,31 @@ static json_t *evidence(const struct finding *f)
 
 /* --- cure --- */
 
+static json_t *interval(const struct finding *f)
+{
+    json_t *out = json_array();
+    rpt_add(&out, rpt_number(f->ci_low));
+    rpt_add(&out, rpt_number(f->ci_high));
+    return out;
+}
+
 static json_t *improvement(const struct finding *f, double rtt_ms)
 {
-    bool estimated = f->method != NULL && f->before_ms >= 0 && f->after_ms >= 0;
+    bool known = f->method != NULL && f->before_ms >= 0 && f->after_ms >= 0;
+    bool gaps = known && f->after_gap_ms >= 0;
     json_t *out = json_object();
-    rpt_put(&out, "kind", json_string(estimated ? "estimated" : "not_estimated"));
+    rpt_put(&out, "kind", json_string(improvement_kind_name(known ? f->kind : GAIN_UNKNOWN)));
     rpt_put(&out, "before_ms", rpt_known(f->before_ms));
-    rpt_put(&out, "after_ms", estimated ? rpt_number(f->after_ms) : json_null());
-    rpt_put(&out, "speedup", estimated ? rpt_ratio(f->before_ms, f->after_ms) : json_null());
+    rpt_put(&out, "after_ms", known ? rpt_number(f->after_ms) : json_null());
+    rpt_put(&out, "after_ms_with_client_gaps", gaps ? rpt_number(f->after_gap_ms) : json_null());
+    rpt_put(&out, "speedup", known ? rpt_ratio(f->before_ms, f->after_ms) : json_null());
+    rpt_put(&out, "ci95", known && f->ci_known ? interval(f) : json_null());
+    rpt_put(&out, "avoidable_share", rpt_known(f->avoidable));
     rpt_put(&out, "queries_before", rpt_count(f->queries_before));
     rpt_put(&out, "queries_after", rpt_count(f->queries_after));
     rpt_put(&out, "rtt_assumed_ms", rpt_number(rtt_ms));
     rpt_put(&out, "method", rpt_string(f->method));
+    rpt_put(&out, "memory", json_string("not observed"));
     return out;
 }
 

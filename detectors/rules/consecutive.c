@@ -123,7 +123,9 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     if (f == NULL)
         return;
     measure_cap(f, SEVERITY_MEDIUM);
-    f->removable = 0;
+    f->kind = GAIN_ESTIMATED;
+    f->method = "the measured times of the statements but for the longest, which the others would "
+                "run beside";
     f->issue = det_text(out->arena, "%llu statements one after the other in %s that need not wait",
                         (unsigned long long)f->occurrences.p50, t->endpoint->name);
     f->impact =

@@ -34,15 +34,17 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 {
     double low_us = audit_settings(audit)->count_query_ms.low * 1000;
     for (size_t i = 0; i < unit->n; i++) {
-        const struct unit_exchange *x = &unit->exchanges[i];
+        struct unit_exchange *x = &unit->exchanges[i];
         if ((double)x->total_us < low_us || !is_count(x))
             continue;
         const struct unit_exchange *page = page_of(unit, x);
         struct tally *t =
             page != NULL ? tally_get(state, unit->endpoint, x->statement, page->statement, x->tag)
                          : NULL;
-        if (t != NULL)
-            tally_add(t, x->total_us, x->total_us);
+        if (t == NULL)
+            continue;
+        tally_add(t, x->total_us, x->total_us);
+        tally_claim(state, t, x);
     }
 }
 

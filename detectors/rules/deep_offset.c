@@ -60,6 +60,9 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
                          "throws them away, more with each page.",
                          advice_sql(out->arena, t->statement), (unsigned long long)p95,
                          (unsigned long long)t->count.max);
+    f->kind = GAIN_MODELLED;
+    f->method = "the statement's measured time, taken to be in proportion to the rows that are "
+                "skipped and returned";
     f->recommendation =
         det_text(out->arena, "Page through %s by the last key seen", t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);

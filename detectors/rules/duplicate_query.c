@@ -27,6 +27,7 @@ struct group {
     size_t first;
     size_t last; /* the latest execution, in whose place a repeat would stand */
     struct asked *asked;
+    struct tally *tally; /* NULL when it is no case */
     uint64_t times;
     uint64_t repeat_us;
 };
@@ -39,6 +40,7 @@ struct scan {
     size_t n;
     struct asked *asked;
     size_t n_asked;
+    struct group **repeats; /* exchange -> its group, when it repeats an earlier one */
 };
 
 static struct asked *asked_of(struct scan *s, const struct statement *statement)
@@ -65,6 +67,7 @@ static void add_read(struct scan *s, const struct unit_exchange *x, size_t at)
         if (writes_last(&s->writes, x->statement) <= (int64_t)g->last + 1) {
             g->times++;
             g->repeat_us += x->total_us;
+            s->repeats[at] = g;
         }
         g->last = at;
         return;
@@ -90,7 +93,7 @@ static void scan_unit(struct scan *s, const struct unit *u)
     }
 }
 
-static void count(struct tallies *t, const struct unit *u, const struct group *g,
+static void count(struct tallies *t, const struct unit *u, struct group *g,
                   const struct levels *levels)
 {
     const struct unit_exchange *x = &u->exchanges[g->first];
@@ -100,26 +103,32 @@ static void count(struct tallies *t, const struct unit *u, const struct group *g
     if (tally == NULL)
         return;
     tally_add(tally, g->times, g->repeat_us);
-    tally->removable += g->times - 1;
+    g->tally = tally;
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
 {
     struct scan s = {.all = calloc(unit->n, sizeof(*s.all)),
-                     .asked = calloc(unit->n, sizeof(*s.asked))};
+                     .asked = calloc(unit->n, sizeof(*s.asked)),
+                     .repeats = calloc(unit->n, sizeof(*s.repeats))};
     map64_init(&s.groups, unit->n);
     map64_init(&s.statements, unit->n);
     writes_init(&s.writes);
-    if (unit->n > 1 && s.all != NULL && s.asked != NULL) {
+    if (unit->n > 1 && s.all != NULL && s.asked != NULL && s.repeats != NULL) {
         scan_unit(&s, unit);
         for (size_t i = 0; i < s.n; i++)
             count(state, unit, &s.all[i], &audit_settings(audit)->duplicate_query);
+        for (size_t i = 0; i < unit->n; i++) {
+            if (s.repeats[i] != NULL && s.repeats[i]->tally != NULL)
+                tally_claim(state, s.repeats[i]->tally, &unit->exchanges[i]);
+        }
     }
     writes_fini(&s.writes);
     map64_fini(&s.groups);
     map64_fini(&s.statements);
     free(s.all);
     free(s.asked);
+    free(s.repeats);
 }
 
 static const struct advice_texts texts = {

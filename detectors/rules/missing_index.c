@@ -111,19 +111,13 @@ static void describe(struct arena *arena, struct finding *f, const struct usage 
     strbuf_fini(&table);
 }
 
-static void estimate(struct arena *arena, struct finding *f, const struct usage *u)
+static void estimate(struct finding *f, const struct usage *u)
 {
-    char before[DET_MS_MAX];
-    char after[DET_MS_MAX];
-    double share = avoidable_share(u->statement->plan);
-    double saved_ms = share * (double)histogram_percentile(&u->time_us, 0.95) / 1000;
-    f->after_ms = f->before_ms > saved_ms ? f->before_ms - saved_ms : 0;
-    f->saved_ms = share * (double)u->time_us.sum / 1000;
-    f->method = "p95 of the unit less the statement's p95 times the scan's share of the planner's "
-                "cost for rows it drops; writes to the table pay for the index";
-    f->expected_improvement =
-        det_text(arena, "p95 %s -> %s (estimated from the planner's costs; writes become slower)",
-                 det_ms(f->before_ms, before), det_ms(f->after_ms, after));
+    f->saved_ms = avoidable_share(u->statement->plan) * (double)u->time_us.sum / 1000;
+    f->kind = GAIN_ESTIMATED;
+    f->method = "p95 of the unit less the share of all units' time that the statement takes, times "
+                "the scan's share of the planner's cost for rows it drops";
+    f->expected_improvement = "writes to the table become slower: they pay for the index";
 }
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)
@@ -139,7 +133,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     f->confidence = 0.9;
     f->basis = BASIS_PLAN;
     describe(out->arena, f, u, &s);
-    estimate(out->arena, f, u);
+    estimate(f, u);
     advice_missing_index(out->arena, f, &s.index);
 }
 

@@ -57,9 +57,10 @@ struct loop {
 struct sums {
     uint64_t n_min, n_p50, n_p95, n_max;
     uint64_t trips_p50, trips_p95;
-    uint64_t matched, of, removable, repeat_us, batch_us;
+    uint64_t matched, of, repeat_us;
+    uint64_t claims;
     uint64_t batches; /* statements that take the place of the repeats */
-    double wasted_ms_p95, gap_ms, batch_ms;
+    double wasted_ms_p95, gap_ms;
     bool pipelined;
 };
 
@@ -76,13 +77,11 @@ static struct sums sum_up(const struct loop *l)
         s.trips_p95 += histogram_percentile(&e->trips_each, 0.95);
         s.matched += e->matched;
         s.of += e->of;
-        s.removable += e->removable;
         s.repeat_us += e->repeat_us;
+        s.claims |= e->claim;
         s.batches += !repeat_is_to_one(e);
-        s.batch_us += e->single_us.sum;
         s.wasted_ms_p95 += (double)histogram_percentile(&e->wasted_us_each, 0.95) / 1000;
         s.gap_ms += (double)e->gap_us / 1000 / (double)e->units;
-        s.batch_ms += (double)histogram_percentile(&e->single_us, 0.95) / 1000;
         s.pipelined &= e->pipelined * 2 > e->units;
     }
     return s;
@@ -100,8 +99,7 @@ static void fill_evidence(struct finding *f, const struct audit *a, const struct
     f->occurrences.max = s->n_max;
     f->wasted_ms_p95 = s->wasted_ms_p95;
     f->round_trips_saved = (double)s->trips_p50;
-    f->removable = s->removable;
-    f->saved_ms = s->repeat_us > s->batch_us ? (double)(s->repeat_us - s->batch_us) / 1000 : 0;
+    f->claims = s->claims;
     f->time_share = share_of(s->repeat_us, e->endpoint->db_us);
     if (e->parent != NULL)
         f->statements[f->n_statements++] =
@@ -140,17 +138,11 @@ static void fill_lineage(struct arena *arena, struct finding *f, const struct re
     f->lineage.of = s->of;
 }
 
-/* After the cure each repeat is one statement for the whole page, taken to cost what its slowest
- * single one did. */
-static void fill_improvement(struct finding *f, const struct sums *s)
+/* After the cure each repeat is one statement for the whole page, or none where a join brings it.
+ */
+static void fill_counts(struct finding *f, const struct sums *s)
 {
     const struct endpoint *e = f->endpoint;
-    f->before_ms = (double)histogram_percentile(&e->wall_us_each, 0.95) / 1000;
-    f->after_ms = f->before_ms - s->wasted_ms_p95;
-    if (f->after_ms < s->batch_ms)
-        f->after_ms = s->batch_ms < f->before_ms ? s->batch_ms : f->before_ms;
-    f->method = "p95 of the unit less the measured time of the 2nd to last repeat (p95); the batch "
-                "is taken to cost as much as the first; client time between repeats is left in";
     f->queries_before = histogram_percentile(&e->statements_each, 0.50);
     uint64_t saved = s->n_p50 - s->batches;
     f->queries_after = f->queries_before > saved ? f->queries_before - saved : 1;
@@ -215,19 +207,16 @@ static const char *impact_of(struct arena *arena, const struct finding *f, const
     return det_take(arena, &b);
 }
 
-static const char *improvement_of(struct arena *arena, const struct finding *f,
-                                  const struct sums *s, double rtt_ms)
+static const char *improvement_text(struct arena *arena, const struct finding *f,
+                                    const struct sums *s, double rtt_ms)
 {
-    char before[DET_MS_MAX];
-    char after[DET_MS_MAX];
     char modelled[DET_MS_MAX];
     return det_text(arena,
-                    "%llu statement%s instead of %llu a request (p50); p95 %s -> %s (estimated), "
-                    "and %s less at %.3g ms a round trip (modelled)",
+                    "%llu statement%s instead of %llu a request (p50), and %s less at %.3g ms a "
+                    "round trip (modelled)",
                     (unsigned long long)f->queries_after, det_plural(f->queries_after),
-                    (unsigned long long)f->queries_before, det_ms(f->before_ms, before),
-                    det_ms(f->after_ms, after), det_ms((double)s->trips_p50 * rtt_ms, modelled),
-                    rtt_ms);
+                    (unsigned long long)f->queries_before,
+                    det_ms((double)s->trips_p50 * rtt_ms, modelled), rtt_ms);
 }
 
 static void fill_advice(struct arena *arena, struct finding *f, const struct loop *l)
@@ -279,8 +268,10 @@ static void judge_severity(struct arena *arena, struct finding *f, const struct 
     measure_judge(arena, f, measure_highest(all, sizeof(all) / sizeof(all[0])));
     f->confidence = confidence;
     f->basis = basis;
-    if (s->pipelined)
+    if (s->pipelined) {
         measure_lower(arena, f, "the repeats travel in one round trip");
+        measure_cap(f, f->severity);
+    }
 }
 
 static void add_finding(const struct audit *a, struct findings *out, const struct loop *l)
@@ -298,13 +289,13 @@ static void add_finding(const struct audit *a, struct findings *out, const struc
     fill_evidence(f, a, l, &s);
     fill_lineage(out->arena, f, e, &s);
     judge_severity(out->arena, f, &s);
-    fill_improvement(f, &s);
+    fill_counts(f, &s);
     f->issue =
         det_text(out->arena, "N+1 query in %s: %llu statements a request where %llu would do",
                  e->endpoint->name, (unsigned long long)f->queries_before,
                  (unsigned long long)f->queries_after);
     f->impact = impact_of(out->arena, f, l, &s, rtt_ms);
-    f->expected_improvement = improvement_of(out->arena, f, &s, rtt_ms);
+    f->expected_improvement = improvement_text(out->arena, f, &s, rtt_ms);
     fill_advice(out->arena, f, l);
 }
 

@@ -1,5 +1,6 @@
 #include "detectors/rules/repeats.h"
 
+#include "detectors/claims.h"
 #include "wire/values.h"
 
 /* Thresholds of proof; those of size are settings. */
@@ -106,13 +107,32 @@ static void count_repeat(struct repeat *e, const struct lineage_child *c)
     e->pipelined += c->round_trips == 1;
     e->matched += c->matched;
     e->of += c->n;
-    e->removable += c->n - 1;
     e->repeat_us += c->repeat_us;
     e->gap_us += c->gap_us;
     histogram_add(&e->n_each, c->n);
     histogram_add(&e->trips_each, c->round_trips - 1);
     histogram_add(&e->wasted_us_each, c->repeat_us);
-    histogram_add(&e->single_us, c->each_us);
+}
+
+/* The cure takes them all away but one, which stands for the statement that loads all rows: taken
+ * to cost what the dearest of them did. */
+static void claim_repeats(struct repeats *t, struct repeat *e, const struct unit *u)
+{
+    struct unit_exchange *dearest = NULL;
+    if (e->claim == 0)
+        e->claim = claims_case(e->endpoint, t->arena);
+    for (size_t i = 0; i < u->n; i++) {
+        struct unit_exchange *x = &u->exchanges[i];
+        if (x->statement != e->child || !lineage_is_single(x))
+            continue;
+        if (dearest == NULL || x->total_us > dearest->total_us) {
+            if (dearest != NULL)
+                dearest->claims |= e->claim;
+            dearest = x;
+        } else {
+            x->claims |= e->claim;
+        }
+    }
 }
 
 void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u)
@@ -134,6 +154,7 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
         if (!enough)
             continue;
         count_repeat(e, c);
+        claim_repeats(t, e, u);
         c->statement->child_of_n_plus_one = true;
     }
 }

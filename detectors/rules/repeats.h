@@ -39,14 +39,13 @@ struct repeat {
     uint64_t pipelined;    /* units whose repeats travelled together */
     uint64_t matched;
     uint64_t of;
-    uint64_t removable;
+    uint64_t claim; /* the bit of this case (detectors/claims.h); 0 without one */
     uint64_t repeat_us;
     uint64_t gap_us;
     uint64_t seen; /* pairs offered */
     struct histogram n_each;
     struct histogram trips_each; /* wasted round trips */
     struct histogram wasted_us_each;
-    struct histogram single_us;
     struct repeat_pair pairs[REPEAT_MAX_PAIRS];
     struct repeat *next;
 };

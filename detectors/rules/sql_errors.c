@@ -97,6 +97,7 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     f->impact =
         det_text(out->arena, "%llu statements failed with SQLSTATE %s in %llu requests.",
                  (unsigned long long)n, c->sqlstate, (unsigned long long)t->endpoint->units);
+    f->saved_ms = 0;
     f->recommendation = det_text(out->arena, "%s (%s)", c->cure, t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);
 }

@@ -1,5 +1,6 @@
 #include "detectors/rules/tally.h"
 
+#include "detectors/claims.h"
 #include "wire/values.h"
 
 void *tallies_init(struct arena *arena)
@@ -59,6 +60,13 @@ void tallies_judge(const struct tallies *t, const struct audit *a, struct findin
         judge(a, i, out);
 }
 
+void tally_claim(const struct tallies *t, struct tally *one, struct unit_exchange *x)
+{
+    if (one->claim == 0)
+        one->claim = claims_case(one->endpoint, t->arena);
+    x->claims |= one->claim;
+}
+
 static double ms(uint64_t us)
 {
     return (double)us / 1000;
@@ -94,8 +102,7 @@ struct finding *tally_finding(struct findings *out, const struct audit *a, const
     f->time_share = share < 1 ? share : 1;
     f->wasted_ms_p95 = ms(sketch_percentile(&t->cost_us, 0.95));
     f->saved_ms = ms(t->cost_us.sum);
-    f->removable = t->removable;
-    f->before_ms = ms(histogram_percentile(&e->wall_us_each, 0.95));
+    f->claims = t->claim;
     f->queries_before = histogram_percentile(&e->statements_each, 0.50);
     f->queries_after = f->queries_before;
     add_statement_line(f, a, m->role, t->statement);

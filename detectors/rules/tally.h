@@ -19,7 +19,7 @@ struct tally {
     const struct tag *tag;        /* call site of the first case; or NULL */
     struct sketch count;          /* a unit: how often */
     struct sketch cost_us;        /* a unit: time that would not be needed */
-    uint64_t removable;           /* statements, over the run */
+    uint64_t claim;               /* the bit of this case; 0 without one */
     uint64_t extra[TALLY_EXTRAS]; /* the rule's own */
     struct tally *next;
 };
@@ -42,6 +42,9 @@ struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement 
 
 /* Count one unit with the fault. */
 void tally_add(struct tally *t, uint64_t count, uint64_t cost_us);
+
+/* The cure would take this exchange of the unit away. */
+void tally_claim(const struct tallies *t, struct tally *one, struct unit_exchange *x);
 
 /* A finding with all that a tally knows, judged by `m`: occurrences, share of time, waste,
  * statements. NULL when the measure is not reached, and without memory. */

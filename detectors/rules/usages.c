@@ -35,7 +35,6 @@ struct finding *usage_finding(struct findings *out, const struct detector *d, co
     f->occurrences.max = u->max_rows;
     f->time_share = usage_time_share(u);
     f->statements[f->n_statements++] = (struct finding_statement){"statement", u->statement, u};
-    f->before_ms = (double)histogram_percentile(&u->endpoint->wall_us_each, 0.95) / 1000;
     f->queries_before = histogram_percentile(&u->endpoint->statements_each, 0.50);
     f->queries_after = f->queries_before;
     return f;

@@ -15,10 +15,11 @@ enum { EXTRA_COMMITS }; /* units in which the rows were committed one by one */
 
 struct loop {
     const struct unit_exchange *first;
+    const struct unit_exchange *dearest; /* stays, as the statement for all of them */
+    struct tally *tally;                 /* NULL when there are not enough of them */
     uint64_t writes;
     uint64_t trips; /* with a round trip of their own */
     uint64_t total_us;
-    uint64_t dearest_us;
     uint32_t last_trip;
     uint32_t last_transaction;
     uint64_t transactions;
@@ -42,11 +43,11 @@ static void add_write(struct loop *l, const struct unit_exchange *x)
     l->last_trip = x->round_trip;
     l->last_transaction = x->transaction;
     l->total_us += x->total_us;
-    if (x->total_us > l->dearest_us)
-        l->dearest_us = x->total_us;
+    if (first || x->total_us > l->dearest->total_us)
+        l->dearest = x;
 }
 
-static void count(struct tallies *t, const struct unit *u, const struct loop *l,
+static void count(struct tallies *t, const struct unit *u, struct loop *l,
                   const struct levels *levels)
 {
     if ((double)l->trips < levels->low)
@@ -54,9 +55,20 @@ static void count(struct tallies *t, const struct unit *u, const struct loop *l,
     struct tally *tally = tally_get(t, u->endpoint, l->first->statement, NULL, l->first->tag);
     if (tally == NULL)
         return;
-    tally_add(tally, l->trips, l->total_us - l->dearest_us);
-    tally->removable += l->writes - 1;
+    tally_add(tally, l->trips, l->total_us - l->dearest->total_us);
+    l->tally = tally;
     tally->extra[EXTRA_COMMITS] += l->transactions * 2 > l->writes;
+}
+
+static void claim(const struct tallies *t, const struct unit *u, const struct map64 *by_statement)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        struct unit_exchange *x = &u->exchanges[i];
+        const struct loop *l =
+            is_single_write(x) ? map64_get(by_statement, statement_key(x->statement)) : NULL;
+        if (l != NULL && l->tally != NULL && x != l->dearest)
+            tally_claim(t, l->tally, x);
+    }
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
@@ -78,6 +90,8 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
     }
     for (size_t i = 0; i < n; i++)
         count(state, unit, &loops[i], &audit_settings(audit)->write_loop);
+    if (n > 0)
+        claim(state, unit, &by_statement);
     map64_fini(&by_statement);
     free(loops);
 }

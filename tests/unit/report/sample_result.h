@@ -100,7 +100,6 @@ static inline void sample_endpoints(struct sample *s)
     sample_endpoint(&e[0], 120, 101, 260400);
     sample_endpoint(&e[1], 40, 3, 9300);
     sample_endpoint(&e[2], 7, 3, 1250);
-    e[0].removable = 120 * 99;
 }
 
 static inline void sample_statements(struct sample *s)
@@ -176,8 +175,14 @@ static inline void sample_n_plus_one_finding(struct sample *s)
         .statements = {{"parent", &s->statements[0], &s->usages[0]},
                        {"repeated", &s->statements[1], &s->usages[1]}},
         .n_statements = 2,
+        .kind = GAIN_ESTIMATED,
         .before_ms = 260.4,
         .after_ms = 20.0,
+        .after_gap_ms = 16.0,
+        .avoidable = 0.923195,
+        .ci_known = true,
+        .ci_low = 12.5,
+        .ci_high = 13.5,
         .method = "repeats replaced by one statement of their longest time",
         .queries_before = 101,
         .queries_after = 2,
@@ -318,6 +323,7 @@ static inline void sample_run(struct sample *s)
     r->estimated_improvement = "9.5x less database time (estimated); memory: not observed";
     r->db_time_saved_ms = 28000.5;
     r->db_time_ms = 31620.25;
+    r->speedup = 9.5;
 }
 
 static inline void sample_link(struct sample *s)
@@ -335,6 +341,11 @@ static inline void sample_link(struct sample *s)
                                                           .findings = s->ordered + first[i],
                                                           .n_findings = count[i],
                                                           .needs_optimization = i == 0};
+        if (i == 0)
+            s->endpoint_results[i].gain = (struct improvement){.saved_ms = 28000.5,
+                                                               .saved_gap_ms = 29000,
+                                                               .wall_ms = 31620.25,
+                                                               .statements = 120 * 99};
         sample_score(&s->endpoint_results[i].score, i == 0 ? 41 : i == 1 ? 96 : -1);
     }
     r->endpoints = s->endpoint_results;
