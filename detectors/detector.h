@@ -32,11 +32,22 @@ struct seen_exchange {
     uint64_t client;       /* as in struct session_summary; 0 when not known */
 };
 
+/* What would confirm a finding: the commands of commands.c. */
+enum confirm {
+    CONFIRM_PLAN = 1 << 0,     /* EXPLAIN of its costliest SELECT */
+    CONFIRM_CALLS = 1 << 1,    /* who sends the statements: a profiler of calls */
+    CONFIRM_MEMORY = 1 << 2,   /* what the rows cost in memory */
+    CONFIRM_LOAD = 1 << 3,     /* it shows with several requests at once */
+    CONFIRM_SESSIONS = 1 << 4, /* pg_stat_activity */
+    CONFIRM_CONFLICTS = 1 << 5 /* pg_stat_database */
+};
+
 struct detector {
     const char *name;                      /* "n_plus_one" */
     const char *id;                        /* "PA001", stable */
     const char *title;                     /* one line for rule lists */
     int checklist[DETECTOR_MAX_CHECKLIST]; /* items of the 41; 0 ends the list */
+    unsigned confirm;                      /* of enum confirm */
 
     /* All may be NULL. `state` is what init gave. */
     void *(*init)(struct arena *arena);

@@ -31,6 +31,19 @@ void finding_once(struct finding *f)
     f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
 }
 
+const char *stack_name(enum stack s)
+{
+    switch (s) {
+    case STACK_DJANGO:
+        return "django";
+    case STACK_ASYNCPG:
+        return "asyncpg";
+    case STACK_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
 const char *improvement_kind_name(enum improvement_kind k)
 {
     switch (k) {

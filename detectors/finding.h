@@ -34,6 +34,12 @@ enum improvement_kind { GAIN_UNKNOWN, GAIN_MEASURED, GAIN_ESTIMATED, GAIN_MODELL
 /* "not_estimated", "measured" ... as in the report's schema. Static storage. */
 const char *improvement_kind_name(enum improvement_kind k);
 
+/* What the application talks to the database with, as far as the traffic shows. */
+enum stack { STACK_UNKNOWN, STACK_DJANGO, STACK_ASYNCPG };
+
+/* "django", "asyncpg", "unknown". Static storage. */
+const char *stack_name(enum stack s);
+
 enum { FINDING_MAX_STATEMENTS = 4 };
 
 /* Statement lines of the evidence; `role` says which one it is ("parent", "repeated", ...). */
@@ -55,8 +61,9 @@ struct finding {
     uint64_t fingerprint; /* of rule, endpoint, statement: stable over runs */
 
     const char *issue;
-    const char *impact;         /* quotes measured numbers */
-    const char *optimized_code; /* in the stack seen, else SQLAlchemy */
+    const char *impact; /* quotes measured numbers */
+    enum stack stack;
+    const char *optimized_code; /* in the stack seen, else SQLAlchemy, and then it says so */
     const char *sqlalchemy;     /* variants; NULL when there is none */
     const char *django;
     const char *asyncpg;

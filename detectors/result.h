@@ -40,6 +40,8 @@ struct endpoint_result {
     size_t n_findings;
     struct score score;
     struct improvement gain; /* of all its findings together */
+    const char **profiling_commands;
+    size_t n_profiling_commands;
     bool needs_optimization;
 };
 

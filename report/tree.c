@@ -155,7 +155,10 @@ static json_t *build(const struct rpt_scope *s, const struct rpt_slugs *slugs)
     if (slugs != NULL)
         rpt_put(&out, "endpoints", rpt_endpoints(r, slugs));
     rpt_put(&out, "issues", rpt_issues(s));
-    rpt_put(&out, "profiling_commands", texts(r->profiling_commands, r->n_profiling_commands));
+    const struct endpoint_result *e = s->endpoint;
+    rpt_put(&out, "profiling_commands",
+            e != NULL ? texts(e->profiling_commands, e->n_profiling_commands)
+                      : texts(r->profiling_commands, r->n_profiling_commands));
     rpt_put(&out, "recommendations", recommendations(s));
     rpt_put(&out, "checklist", rpt_checklist(s));
     rpt_put(&out, "estimated_improvement", estimated_improvement(s));

@@ -275,6 +275,7 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     rpt_put(&out, "improvement", improvement(f, rtt_ms));
     if (f->plan != NULL && f->plan->status == PLAN_OK)
         rpt_put(&out, "plan", plan(f));
+    rpt_put(&out, "stack", json_string(stack_name(f->stack)));
     rpt_put(&out, "variants", variants(f));
     return out;
 }

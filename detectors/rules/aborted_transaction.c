@@ -103,6 +103,7 @@ const struct detector det_aborted_transaction = {
     .id = "PA011",
     .title = "Failed transaction kept open",
     .checklist = {7},
+    .confirm = CONFIRM_SESSIONS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

@@ -284,6 +284,7 @@ const struct detector det_cacheable_read = {
     .id = "PA018",
     .title = "Reads that a cache would answer",
     .checklist = {8, 39},
+    .confirm = CONFIRM_LOAD,
     .init = init,
     .on_exchange = on_exchange,
     .on_finish = on_finish,

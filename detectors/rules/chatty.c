@@ -77,6 +77,7 @@ const struct detector det_chatty = {
     .id = "PA008",
     .title = "Many different statements in one request",
     .checklist = {2},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

@@ -85,6 +85,7 @@ const struct detector det_connection_churn = {
     .id = "PA015",
     .title = "A new connection for each request",
     .checklist = {5},
+    .confirm = CONFIRM_SESSIONS | CONFIRM_LOAD,
     .init = tallies_init,
     .on_session_end = on_session_end,
     .judge_tally = judge,

@@ -144,6 +144,7 @@ const struct detector det_consecutive = {
     .id = "PA007",
     .title = "Independent statements one after the other",
     .checklist = {9, 32},
+    .confirm = CONFIRM_CALLS | CONFIRM_LOAD,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

@@ -50,16 +50,22 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 
 static const struct advice_texts texts = {
     .sqlalchemy = "# One row more than the page tells whether there is another; no count.\n"
-                  "found = session.scalars(stmt.limit(limit + 1)).all()\n"
+                  "page_stmt = stmt.order_by({Model}.id).limit(limit + 1)  # or your own order\n"
+                  "found = session.scalars(page_stmt).all()\n"
+                  "# with AsyncSession: (await session.scalars(page_stmt)).all()\n"
                   "page, has_more = found[:limit], len(found) > limit\n"
                   "# Where a number must be shown, an estimate:\n"
                   "# SELECT reltuples::bigint FROM pg_class WHERE oid = '{table}'::regclass\n",
     .django = "# One row more than the page tells whether there is another; no count.\n"
-              "found = list(queryset[start : start + limit + 1])\n"
+              "# queryset: yours, with its filters; a page needs an order.\n"
+              "found = list(queryset.order_by(\"pk\")[start : start + limit + 1])\n"
               "page, has_more = found[:limit], len(found) > limit\n"
               "# DRF: CursorPagination; admin: show_full_result_count = False\n",
     .asyncpg = "# One row more than the page tells whether there is another; no count.\n"
-               "found = await conn.fetch(\"SELECT ... FROM {table} ... LIMIT $1\", limit + 1)\n"
+               "# Keep your conditions and your order.\n"
+               "found = await conn.fetch(\n"
+               "    \"SELECT ... FROM {table} ORDER BY id LIMIT $1\", limit + 1\n"
+               ")\n"
                "page, has_more = found[:limit], len(found) > limit\n",
 };
 
@@ -96,6 +102,7 @@ const struct detector det_count_query = {
     .id = "PA021",
     .title = "count(*) with each page",
     .checklist = {4},
+    .confirm = CONFIRM_PLAN,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

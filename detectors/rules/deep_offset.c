@@ -73,6 +73,7 @@ const struct detector det_deep_offset = {
     .id = "PA020",
     .title = "Deep OFFSET",
     .checklist = {4},
+    .confirm = CONFIRM_PLAN,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

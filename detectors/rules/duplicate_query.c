@@ -181,6 +181,7 @@ const struct detector det_duplicate_query = {
     .id = "PA005",
     .title = "The same query again in one request",
     .checklist = {8, 39},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

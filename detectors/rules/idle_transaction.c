@@ -104,6 +104,7 @@ const struct detector det_idle_transaction = {
     .id = "PA009",
     .title = "Transaction left open while the application does something else",
     .checklist = {7, 14},
+    .confirm = CONFIRM_SESSIONS | CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

@@ -24,18 +24,24 @@ static double repeated_share(const struct statement_widths *w)
 }
 
 static const struct advice_texts texts = {
-    .sqlalchemy = "from sqlalchemy.orm import selectinload\n\n"
-                  "# Collections by a second statement, which sends each parent once.\n"
-                  "stmt = select({Model}).options(selectinload({Model}.children))\n"
-                  "# instead of joinedload, or lazy=\"joined\" on the mapper\n",
-    .django = "# Collections by a second statement, which sends each parent once.\n"
-              "{Model}.objects.prefetch_related(\"children\")\n"
-              "# instead of .values(...) over a reverse relation\n",
-    .asyncpg = "# Two statements, or the children as one value of the parent's row:\n"
-               "{rows} = await conn.fetch(\n"
-               "    \"SELECT p.id, ..., json_agg(json_build_object('id', c.id)) AS children\"\n"
-               "    \" FROM {table} p JOIN ... c ON ... GROUP BY p.id\"\n"
-               ")\n",
+    .sqlalchemy =
+        "from sqlalchemy.orm import selectinload\n\n"
+        "# Collections by a second statement, which sends each parent once; `children` stands\n"
+        "# for the relationship that is joined now.\n"
+        "stmt = select({Model}).options(selectinload({Model}.children))\n"
+        "# instead of joinedload, or lazy=\"joined\" on the mapper\n",
+    .django =
+        "# Collections by a second statement, which sends each parent once; `children` stands\n"
+        "# for the reverse relation that is joined now.\n"
+        "{Model}.objects.prefetch_related(\"children\")\n"
+        "# instead of .values(...) over a reverse relation\n",
+    .asyncpg =
+        "# Two statements; `children` and `parent_id` stand for the table that is joined now.\n"
+        "{rows} = await conn.fetch(\"SELECT ... FROM {table} WHERE ...\")\n"
+        "children = await conn.fetch(\n"
+        "    \"SELECT ... FROM children WHERE parent_id = ANY($1)\",\n"
+        "    [row[\"id\"] for row in {rows}],\n"
+        ")\n",
 };
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)
@@ -74,5 +80,6 @@ const struct detector det_join_blow_up = {
     .id = "PA024",
     .title = "A join that repeats its parent",
     .checklist = {2},
+    .confirm = CONFIRM_PLAN | CONFIRM_MEMORY,
     .judge_usage = judge,
 };

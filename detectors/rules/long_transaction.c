@@ -56,6 +56,8 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 
 static const struct advice_texts texts = {
     .sqlalchemy =
+        "import itertools\n\n"
+        "from sqlalchemy import update\n\n"
         "# Work in pieces, each with a transaction of its own.\n"
         "for chunk in itertools.batched(ids, 1000):  # Python 3.12; slice before\n"
         "    with session.begin():\n"
@@ -69,7 +71,9 @@ static const struct advice_texts texts = {
         "# Work in pieces, each with a transaction of its own.\n"
         "for start in range(0, len(ids), 1000):\n"
         "    async with conn.transaction():\n"
-        "        await conn.execute(\"... WHERE id = ANY($1)\", ids[start : start + 1000])\n",
+        "        await conn.execute(\n"
+        "            \"UPDATE {table} SET ... WHERE id = ANY($1)\", ids[start : start + 1000]\n"
+        "        )\n",
 };
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
@@ -105,6 +109,7 @@ const struct detector det_long_transaction = {
     .id = "PA010",
     .title = "Transaction that takes long",
     .checklist = {7},
+    .confirm = CONFIRM_SESSIONS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

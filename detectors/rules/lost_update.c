@@ -166,15 +166,18 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 
 static const struct advice_texts texts = {
     .sqlalchemy =
-        "# Let the database compute, so that nothing is read before:\n"
+        "from sqlalchemy import update\n\n"
+        "# Let the database compute, so that nothing is read before; n is the column.\n"
         "session.execute(update({Model}).where({Model}.id == key).values(n={Model}.n - 1))\n"
+        "# with AsyncSession: await session.execute(...)\n"
         "# or lock what is read: session.get({Model}, key, with_for_update=True)\n"
         "# or a version column: __mapper_args__ = {\"version_id_col\": version}\n",
-    .django = "# Let the database compute, so that nothing is read before:\n"
+    .django = "from django.db.models import F\n\n"
+              "# Let the database compute, so that nothing is read before; n is the column.\n"
               "{Model}.objects.filter(pk=key).update(n=F(\"n\") - 1)\n"
               "# or lock what is read, inside transaction.atomic():\n"
               "{one} = {Model}.objects.select_for_update().get(pk=key)\n",
-    .asyncpg = "# Let the database compute, so that nothing is read before:\n"
+    .asyncpg = "# Let the database compute, so that nothing is read before; n is the column.\n"
                "await conn.execute(\"UPDATE {table} SET n = n - 1 WHERE id = $1\", key)\n"
                "# or lock what is read, inside a transaction: SELECT ... FOR UPDATE\n",
 };
@@ -217,6 +220,7 @@ const struct detector det_lost_update = {
     .id = "PA013",
     .title = "Updates of others overwritten",
     .checklist = {7},
+    .confirm = CONFIRM_LOAD | CONFIRM_CONFLICTS,
     .init = init,
     .on_exchange = on_exchange,
     .on_unit_end = on_unit_end,

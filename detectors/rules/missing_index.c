@@ -142,5 +142,6 @@ const struct detector det_missing_index = {
     .id = "PA004",
     .title = "A whole table is read to keep a few rows",
     .checklist = {3},
+    .confirm = CONFIRM_PLAN,
     .judge_usage = judge,
 };

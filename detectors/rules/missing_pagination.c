@@ -49,5 +49,6 @@ const struct detector det_missing_pagination = {
     .id = "PA022",
     .title = "List that grows without pages",
     .checklist = {4},
+    .confirm = CONFIRM_PLAN,
     .judge_usage = judge,
 };

@@ -378,6 +378,7 @@ const struct detector det_n_plus_one = {
     .id = "PA001",
     .title = "One statement a row where one for all rows would do (N+1)",
     .checklist = {1, 2},
+    .confirm = CONFIRM_CALLS | CONFIRM_PLAN,
     .init = init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,

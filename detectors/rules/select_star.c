@@ -81,5 +81,6 @@ const struct detector det_select_star = {
     .id = "PA002",
     .title = "SELECT * where a few columns would do",
     .checklist = {6},
+    .confirm = CONFIRM_MEMORY,
     .judge_usage = judge,
 };

@@ -64,5 +64,6 @@ const struct detector det_slow_statement = {
     .id = "PA025",
     .title = "Slow statement",
     .checklist = {3},
+    .confirm = CONFIRM_PLAN,
     .judge_usage = judge,
 };

@@ -149,6 +149,7 @@ const struct detector det_statement_cache = {
     .id = "PA017",
     .title = "Statement parsed again each time",
     .checklist = {14},
+    .confirm = CONFIRM_SESSIONS,
     .init = init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,

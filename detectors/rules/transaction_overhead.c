@@ -74,6 +74,7 @@ const struct detector det_transaction_overhead = {
     .id = "PA012",
     .title = "Transactions around single reads",
     .checklist = {7, 14},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

@@ -100,5 +100,6 @@ const struct detector det_unbounded_result = {
     .id = "PA003",
     .title = "A result without LIMIT that grows with its table",
     .checklist = {4, 28},
+    .confirm = CONFIRM_PLAN | CONFIRM_MEMORY,
     .judge_usage = judge,
 };

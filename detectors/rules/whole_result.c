@@ -51,5 +51,6 @@ const struct detector det_whole_result = {
     .id = "PA023",
     .title = "Large result fetched in one piece",
     .checklist = {28},
+    .confirm = CONFIRM_MEMORY,
     .judge_usage = judge,
 };

@@ -31,10 +31,10 @@ static double widest(const struct statement *s, unsigned *column)
 static const struct advice_texts texts = {
     .sqlalchemy = "from sqlalchemy.orm import defer\n\n"
                   "# Leave the long column out of lists; load it where one row is shown.\n"
-                  "stmt = select({Model}).options(defer({Model}.long_column, raiseload=True))\n",
+                  "stmt = select({Model}).options(defer({Model}.{column}, raiseload=True))\n",
     .django = "# Leave the long column out of lists; load it where one row is shown.\n"
-              "{Model}.objects.defer(\"long_column\")  # keep your filters and slices\n",
-    .asyncpg = "# Name the columns of the list without the long one.\n"
+              "{Model}.objects.defer(\"{column}\")  # keep your filters and slices\n",
+    .asyncpg = "# Name the columns of the list, without {column}.\n"
                "{rows} = await conn.fetch(\"SELECT id, ... FROM {table} WHERE ...\")\n",
 };
 
@@ -67,7 +67,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     f->recommendation = det_text(out->arena, "Leave %.*s out of the list of %s", (int)name.len,
                                  (const char *)name.data, u->endpoint->name);
     f->expected_improvement = det_text(out->arena, "%s less a request (measured)", size);
-    advice_template(out->arena, f, s, &texts);
+    advice_template_column(out->arena, f, s, name, &texts);
 }
 
 const struct detector det_wide_columns = {
@@ -75,5 +75,6 @@ const struct detector det_wide_columns = {
     .id = "PA019",
     .title = "Long columns in lists",
     .checklist = {6},
+    .confirm = CONFIRM_MEMORY,
     .judge_usage = judge,
 };

@@ -124,9 +124,9 @@ static const struct advice_texts update_texts = {
     .asyncpg =
         "# One statement for all rows, by arrays:\n"
         "await conn.execute(\n"
-        "    \"UPDATE {table} AS t SET column = v.value\"\n"
-        "    \" FROM unnest($1::bigint[], $2::text[]) AS v (id, value) WHERE t.id = v.id\",\n"
-        "    ids, values,\n"
+        "    \"UPDATE {table} AS t SET state = v.state\"  # `state` stands for your column\n"
+        "    \" FROM unnest($1::bigint[], $2::text[]) AS v (id, state) WHERE t.id = v.id\",\n"
+        "    ids, states,\n"
         ")\n",
 };
 
@@ -189,6 +189,7 @@ const struct detector det_write_loop = {
     .id = "PA006",
     .title = "Rows written one statement each",
     .checklist = {7},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
     .judge_tally = judge,

@@ -346,6 +346,8 @@ static inline void sample_link(struct sample *s)
                                                                .saved_gap_ms = 29000,
                                                                .wall_ms = 31620.25,
                                                                .statements = 120 * 99};
+        s->endpoint_results[i].profiling_commands = s->commands;
+        s->endpoint_results[i].n_profiling_commands = 2;
         sample_score(&s->endpoint_results[i].score, i == 0 ? 41 : i == 1 ? 96 : -1);
     }
     r->endpoints = s->endpoint_results;

@@ -79,6 +79,7 @@ static void test_rpt_tree_keys_stand_in_order(void **state)
                                              "attribution",
                                              "evidence",
                                              "improvement",
+                                             "stack",
                                              "variants",
                                              NULL};
     static const char *const severities[] = {"critical", "high", "medium", "low", NULL};
