@@ -165,6 +165,16 @@ static void add_plan(struct audit *a, const struct record_plan *r)
     catalogue_add_plan(&a->catalogue, r);
 }
 
+static void start_session(struct audit *a, const struct record_session_start *r)
+{
+    sessions_start(&a->sessions, r);
+    uint64_t client = sessions_client(&a->sessions, r->session);
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->on_session_start != NULL && is_ready(a, i))
+            det_detectors[i]->on_session_start(a->states[i], a, r->session, client, r->time_us);
+    }
+}
+
 static void end_session(struct audit *a, const struct record_session_end *r)
 {
     if (r->time_us > a->last_us)
@@ -193,7 +203,7 @@ void audit_record(struct audit *a, const struct record_header *record)
         start_run(a, r);
         break;
     case RECORD_SESSION_START:
-        sessions_start(&a->sessions, r);
+        start_session(a, r);
         break;
     case RECORD_SESSION_END:
         end_session(a, r);

@@ -54,6 +54,9 @@ struct detector {
     /* Each exchange as it comes, driver chatter too: for what concerns the order over connections.
      */
     void (*on_exchange)(void *state, struct audit *audit, const struct seen_exchange *x);
+    /* A connection was opened by this client, as in struct session_summary. */
+    void (*on_session_start)(void *state, struct audit *audit, uint64_t session, uint64_t client,
+                             int64_t at_us);
     /* A connection ended. */
     void (*on_session_end)(void *state, struct audit *audit, const struct session_summary *about);
     void (*on_unit_end)(void *state, struct audit *audit, const struct unit *unit);

@@ -332,6 +332,7 @@ void sessions_end(struct sessions *s, const struct record_session_end *r)
     if (x != NULL) {
         end_transaction(s, x, TRANSACTION_OPEN);
         close_session_unit(s, x, UNIT_BY_CONNECTION);
+        x->about.session = r->session;
         x->about.end_us = r->time_us;
         x->about.startup_us = r->startup_us;
         if (s->end != NULL)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from advice import check_advice
 from corpus import RUNNERS, App, make_tables
 from proxy import Outcome, Proxy, run_command
 from server import Server
@@ -96,6 +97,12 @@ def test_precision_and_recall_of_every_rule(
     with capsys.disabled():
         print("\n".join(lines))
     assert not failed, "\n".join(failed)
+
+
+def test_code_that_is_advised_parses_and_commands_work(audited: Outcome, server: Server) -> None:
+    issues, commands = check_advice(audited, server)
+    assert issues >= len(APPS) // 2
+    assert commands > 0
 
 
 def test_capture_of_the_corpus_gives_the_same_report(audited: Outcome, tmp_path: Path) -> None:
