@@ -110,7 +110,7 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 {
     struct scan s = {.all = calloc(unit->n, sizeof(*s.all)),
                      .asked = calloc(unit->n, sizeof(*s.asked)),
-                     .repeats = calloc(unit->n, sizeof(*s.repeats))};
+                     .repeats = calloc(unit->n, sizeof(struct group *))};
     map64_init(&s.groups, unit->n);
     map64_init(&s.statements, unit->n);
     writes_init(&s.writes);

@@ -64,6 +64,11 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
                  "%llu round trips a request (p50) only begin and end transactions that "
                  "hold one SELECT: %.0f ms at %.3g ms a round trip (modelled).",
                  (unsigned long long)p50, (double)p50 * set->assumed_rtt_ms, set->assumed_rtt_ms);
+    f->before_ms += (double)p50 * set->assumed_rtt_ms;
+    f->after_ms = f->before_ms - f->round_trips_saved * set->assumed_rtt_ms;
+    f->kind = GAIN_MODELLED;
+    f->method = "p95 of the unit with the round trips of its transactions at the assumed time, and "
+                "with those of one transaction";
     f->recommendation =
         det_text(out->arena, "Use one transaction for the reads of %s, or none", t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);

@@ -37,7 +37,7 @@ def check_python(code: str) -> None:
 
 def check_sql(code: str, server: Server) -> None:
     """The server takes it, within a transaction that leaves nothing behind."""
-    with psycopg.connect(**server.app.libpq()) as conn:
+    with psycopg.connect(**server.admin_of("app").libpq()) as conn:
         conn.execute(code.replace(" CONCURRENTLY", "").encode())
         conn.rollback()
 
@@ -54,6 +54,7 @@ def run_in_shell(command: str, target: Target) -> None:
     done = subprocess.run(  # noqa: S602 # the point is what a shell makes of it
         command,
         shell=True,
+        check=False,
         env={**os.environ, "DATABASE_URL": target.url()},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -139,9 +139,7 @@ def test_every_finding_says_what_where_and_instead(audited: tuple[Outcome, Path]
         assert [s["text"] for s in issue["evidence"]["sql"] if s["text"]]
 
 
-def test_code_that_is_advised_parses_and_commands_work(
-    audited: tuple[Outcome, Path], server: Server
-) -> None:
+def test_code_that_is_advised_parses_and_commands_work(audited: tuple[Outcome, Path], server: Server) -> None:
     issues, commands = check_advice(audited[0], server)
     assert issues >= len(EXPECTED)
     assert commands > 0
