@@ -1,4 +1,4 @@
-"""Every template of code that the rules advise is Python once its names are filled in, and pages have an order."""
+"""Every template of code that rules advise is Python once its names are filled in; pages have an order."""
 
 from __future__ import annotations
 
