@@ -131,30 +131,42 @@ void improvement_judge(struct arena *arena, struct finding *f)
 
 /* --- an endpoint --- */
 
-/* Whether an earlier finding without claims has spoken of the same statement and saved as much. */
+static bool has_no_claims(const struct finding *f)
+{
+    return f->claims == 0 && f->avoidable >= 0 && f->saved_ms > 0;
+}
+
+/* Whether an earlier finding without claims has spoken of the same statement. */
 static bool is_said(struct finding *const *findings, size_t i)
 {
-    const struct finding *f = findings[i];
-    for (size_t k = 0; f->n_statements > 0 && k < i; k++) {
+    const struct statement *s = findings[i]->statements[0].statement;
+    for (size_t k = 0; k < i; k++) {
         const struct finding *other = findings[k];
-        if (other->claims == 0 && other->avoidable >= 0 && other->n_statements > 0 &&
-            other->statements[0].statement == f->statements[0].statement)
+        if (has_no_claims(other) && other->n_statements == 1 && other->statements[0].statement == s)
             return true;
     }
     return false;
 }
 
 /* What is saved by rules that claim no exchange: different statements do not share time, findings
- * on one statement may. */
-static double saved_without_claims_ms(struct finding *const *findings, size_t n)
+ * on one statement may, and so may one on several statements with any other. */
+static struct improvement without_claims(struct finding *const *findings, size_t n)
 {
-    double sum = 0;
+    struct improvement single = {.kind = GAIN_UNKNOWN};
+    struct improvement several = {.kind = GAIN_UNKNOWN};
     for (size_t i = 0; i < n; i++) {
         const struct finding *f = findings[i];
-        if (f->claims == 0 && f->avoidable >= 0 && !is_said(findings, i))
-            sum += f->saved_ms;
+        if (!has_no_claims(f))
+            continue;
+        if (f->n_statements == 1 && !is_said(findings, i)) {
+            single.saved_ms += f->saved_ms;
+            single.kind = f->kind > single.kind ? f->kind : single.kind;
+        } else if (f->n_statements != 1 && f->saved_ms > several.saved_ms) {
+            several.saved_ms = f->saved_ms;
+            several.kind = f->kind;
+        }
     }
-    return sum;
+    return several.saved_ms > single.saved_ms ? several : single;
 }
 
 struct improvement improvement_of(const struct endpoint *e, struct finding *const *findings,
@@ -165,16 +177,18 @@ struct improvement improvement_of(const struct endpoint *e, struct finding *cons
         cases |= findings[i]->claims;
     struct claims_union u = claims_of(e, cases);
     struct improvement out = {
+        .kind = u.db_us > 0 ? GAIN_ESTIMATED : GAIN_UNKNOWN,
         .saved_ms = (double)u.db_us / 1000,
         .saved_gap_ms = (double)(u.db_us + u.gap_us) / 1000,
         .wall_ms = wall_ms_of(e),
         .statements = u.statements,
     };
     /* Whether the two meet in the same statements is not known: the larger one is sure. */
-    double others_ms = saved_without_claims_ms(findings, n);
-    if (others_ms > out.saved_ms) {
-        out.saved_ms = others_ms;
-        out.saved_gap_ms = others_ms;
+    struct improvement others = without_claims(findings, n);
+    if (others.saved_ms > out.saved_ms) {
+        out.kind = others.kind;
+        out.saved_ms = others.saved_ms;
+        out.saved_gap_ms = others.saved_ms;
     }
     double db_ms = (double)e->db_us / 1000;
     out.saved_ms = out.saved_ms < db_ms ? out.saved_ms : db_ms;

@@ -22,10 +22,11 @@ void improvement_judge(struct arena *arena, struct finding *f);
 
 /* Time that all findings of one endpoint take away together, over the run. */
 struct improvement {
-    double saved_ms;     /* database time: a lower bound of the union */
-    double saved_gap_ms; /* with the client's time between */
-    double wall_ms;      /* of all requests */
-    uint64_t statements; /* removed */
+    enum improvement_kind kind; /* the least sure of what it rests on */
+    double saved_ms;            /* database time: a lower bound of the union */
+    double saved_gap_ms;        /* with the client's time between */
+    double wall_ms;             /* of all requests */
+    uint64_t statements;        /* removed */
 };
 struct improvement improvement_of(const struct endpoint *e, struct finding *const *findings,
                                   size_t n);

@@ -279,15 +279,16 @@ static void fill_improvement(struct result *r)
         r->db_time_saved_ms += e->gain.saved_ms;
         wall_ms += e->gain.wall_ms;
         removable += e->gain.statements;
+        r->gain_kind = e->gain.kind > r->gain_kind ? e->gain.kind : r->gain_kind;
     }
     r->speedup = improvement_speedup(r->db_time_saved_ms, wall_ms);
     const char *text =
         r->db_time_saved_ms > 0 || removable > 0
             ? det_text(&r->arena,
-                       "%.1fx faster over all requests (estimated): %.0f of %.0f ms, %.0f %% less "
+                       "%.1fx faster over all requests (%s): %.0f of %.0f ms, %.0f %% less "
                        "database time, %.0f %% fewer statements; memory: not observed",
-                       r->speedup, r->db_time_saved_ms, wall_ms,
-                       r->db_time_ms > 0 ? 100 * r->db_time_saved_ms / r->db_time_ms : 0,
+                       r->speedup, improvement_kind_name(r->gain_kind), r->db_time_saved_ms,
+                       wall_ms, r->db_time_ms > 0 ? 100 * r->db_time_saved_ms / r->db_time_ms : 0,
                        r->statements > 0 ? 100.0 * (double)removable / (double)r->statements : 0)
             : "nothing that was measured would become faster; memory: not observed";
     r->estimated_improvement = text != NULL ? text : "";

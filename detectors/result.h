@@ -99,6 +99,7 @@ struct result {
     double db_time_saved_ms; /* over the run, by the union of the findings of each endpoint */
     double db_time_ms;
     double speedup; /* of all requests together */
+    enum improvement_kind gain_kind;
 };
 
 /* Judge what the audit holds now. NULL when there is no memory. */

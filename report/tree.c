@@ -92,8 +92,8 @@ static json_t *estimated_improvement(const struct rpt_scope *s)
     strbuf_init(&text, RPT_TEXT_MAX);
     strbuf_printf(&text, "%.1fx faster ", improvement_speedup(gain->saved_ms, gain->wall_ms));
     strbuf_add_span(&text, span_head(span_of_text(e->name), NAME_MAX_BYTES));
-    strbuf_printf(&text, " (estimated: %.1f of %.1f ms in its requests", gain->saved_ms,
-                  gain->wall_ms);
+    strbuf_printf(&text, " (%s: %.1f of %.1f ms in its requests", improvement_kind_name(gain->kind),
+                  gain->saved_ms, gain->wall_ms);
     if (gain->saved_gap_ms > gain->saved_ms)
         strbuf_printf(&text, "; up to %.1fx with the client's time between",
                       improvement_speedup(gain->saved_gap_ms, gain->wall_ms));
@@ -119,7 +119,7 @@ static json_t *improvement_detail(const struct rpt_scope *s)
     json_t *out = json_object();
     rpt_put(&out, "latency_speedup", known ? rpt_number(speedup) : json_null());
     rpt_put(&out, "kind",
-            json_string(improvement_kind_name(known ? GAIN_ESTIMATED : GAIN_UNKNOWN)));
+            json_string(improvement_kind_name(e == NULL ? r->gain_kind : e->gain.kind)));
     rpt_put(&out, "db_time_ms", rpt_number(db_ms));
     rpt_put(&out, "db_time_saved_ms", rpt_number(saved_ms));
     rpt_put(&out, "db_time_saved_share", rpt_ratio(saved_ms, db_ms));

@@ -135,6 +135,7 @@ static json_t *evidence(const struct finding *f)
     rpt_put(&out, "time_share", rpt_number(f->time_share));
     rpt_put(&out, "wasted_ms_p95", rpt_known(f->wasted_ms_p95));
     rpt_put(&out, "round_trips_saved", rpt_number(f->round_trips_saved));
+    rpt_put(&out, "removable_statements", rpt_count(f->removable));
     rpt_put(&out, "lineage", lineage(f));
     rpt_put(&out, "growth", growth(f));
     return out;

@@ -99,6 +99,29 @@ static void test_avoidable_share_of_quick_requests_raises_nothing(void **state)
     traffic_free(t);
 }
 
+static void test_gain_of_a_modelled_finding_says_so_and_raises_nothing(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    const char *all = "SELECT id FROM orders";
+    t->query_us = 200000;
+    traffic_tag(t, "GET", "/orders", NULL, NULL);
+    traffic_facts(t, all, 0, "orders", NULL);
+    for (int i = 0; i < 6; i++) {
+        traffic_exchange(t, all, NULL, 0, (struct reply){.rows = 1000});
+        traffic_wait(t, 500);
+    }
+    const struct result *r = traffic_result(t);
+    const struct finding *f = traffic_finding(r, "unbounded_result");
+    assert_non_null(f);
+    assert_int_equal(f->kind, GAIN_MODELLED);
+    assert_int_equal(f->severity, SEVERITY_LOW);
+    assert_true(f->avoidable > 0.9);
+    assert_int_equal(r->endpoints[0].gain.kind, GAIN_MODELLED);
+    assert_non_null(strstr(r->estimated_improvement, "(modelled)"));
+    traffic_free(t);
+}
+
 static void test_speedup_is_never_without_end(void **state)
 {
     (void)state;
@@ -115,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_gains_of_one_endpoint_are_a_union),
         cmocka_unit_test(test_avoidable_share_of_slow_requests_raises_severity),
         cmocka_unit_test(test_avoidable_share_of_quick_requests_raises_nothing),
+        cmocka_unit_test(test_gain_of_a_modelled_finding_says_so_and_raises_nothing),
         cmocka_unit_test(test_speedup_is_never_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

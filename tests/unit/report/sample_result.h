@@ -324,6 +324,7 @@ static inline void sample_run(struct sample *s)
     r->db_time_saved_ms = 28000.5;
     r->db_time_ms = 31620.25;
     r->speedup = 9.5;
+    r->gain_kind = GAIN_ESTIMATED;
 }
 
 static inline void sample_link(struct sample *s)
@@ -342,7 +343,8 @@ static inline void sample_link(struct sample *s)
                                                           .n_findings = count[i],
                                                           .needs_optimization = i == 0};
         if (i == 0)
-            s->endpoint_results[i].gain = (struct improvement){.saved_ms = 28000.5,
+            s->endpoint_results[i].gain = (struct improvement){.kind = GAIN_ESTIMATED,
+                                                               .saved_ms = 28000.5,
                                                                .saved_gap_ms = 29000,
                                                                .wall_ms = 31620.25,
                                                                .statements = 120 * 99};
