@@ -134,6 +134,8 @@ static void add_exchange(struct audit *a, const struct record_exchange *r)
     s->rows += r->rows;
     s->errors += (r->exchange_flags & EXCHANGE_ERROR) != 0;
     s->time_us += r->total_us;
+    if (r->total_us > 0 && (a->least_us == 0 || r->total_us < a->least_us))
+        a->least_us = r->total_us;
     if (r->total_us > s->max_us)
         s->max_us = r->total_us;
     int64_t end_us = r->start_us + (int64_t)r->total_us;
@@ -319,4 +321,10 @@ const struct usage *audit_usage(const struct audit *a, const struct endpoint *e,
                                 const struct statement *s)
 {
     return ledger_usage(a->ledger, e, s);
+}
+
+uint64_t audit_least_us(const struct audit *a)
+{
+    double most = a->settings.assumed_rtt_ms * 1000;
+    return (double)a->least_us < most ? a->least_us : (uint64_t)most;
 }

@@ -30,14 +30,22 @@ const struct measure *measure_highest(const struct measure *all, size_t n)
     return best;
 }
 
+/* Counts as they are, shares and small times with what matters of them. */
+static int decimals_of(double value)
+{
+    if (value >= 100 || value == (double)(int64_t)value)
+        return 0;
+    return value < 1 ? 2 : 1;
+}
+
 void measure_judge(struct arena *arena, struct finding *f, const struct measure *m)
 {
     double from;
     f->severity = level_of(m, &from);
     f->confidence = m->confidence;
     f->basis = BASIS_MEASURED;
-    f->severity_by = det_text(arena, "%.6g %s: %s from %.6g on", m->value, m->what,
-                              severity_name(f->severity), from);
+    f->severity_by = det_text(arena, "%.*f %s: %s from %.*f on", decimals_of(m->value), m->value,
+                              m->what, severity_name(f->severity), decimals_of(from), from);
 }
 
 void measure_raise(struct arena *arena, struct finding *f, const char *why)

@@ -111,12 +111,13 @@ static void describe(struct arena *arena, struct finding *f, const struct usage 
     strbuf_fini(&table);
 }
 
-static void estimate(struct finding *f, const struct usage *u)
+static void estimate(struct finding *f, const struct audit *a, const struct usage *u)
 {
-    f->saved_ms = avoidable_share(u->statement->plan) * (double)u->time_us.sum / 1000;
+    f->saved_ms = avoidable_share(u->statement->plan) * usage_work_ms(a, u);
     f->kind = GAIN_ESTIMATED;
-    f->method = "p95 of the unit less the share of all units' time that the statement takes, times "
-                "the scan's share of the planner's cost for rows it drops";
+    f->method =
+        "p95 of the unit less the share of all units' time that the statement takes beyond a "
+        "bare round trip, times the scan's share of the planner's cost for rows it drops";
     f->expected_improvement = "writes to the table become slower: they pay for the index";
 }
 
@@ -133,7 +134,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     f->confidence = 0.9;
     f->basis = BASIS_PLAN;
     describe(out->arena, f, u, &s);
-    estimate(f, u);
+    estimate(f, a, u);
     advice_missing_index(out->arena, f, &s.index);
 }
 

@@ -54,7 +54,8 @@ static struct finding *find(struct findings *out, const struct det_settings *set
     return m != NULL ? usage_measured(out, &det_unbounded_result, u, m) : NULL;
 }
 
-static void describe(struct arena *arena, struct finding *f, const struct usage *u)
+static void describe(struct arena *arena, struct finding *f, const struct audit *a,
+                     const struct usage *u)
 {
     char bytes[USAGE_BYTES_MAX];
     char time[DET_MS_MAX];
@@ -77,10 +78,11 @@ static void describe(struct arena *arena, struct finding *f, const struct usage 
                                     PAGE_ROWS, rows, 100 - 100.0 * PAGE_ROWS / (double)rows)
                          : NULL;
     if (rows > PAGE_ROWS) {
-        f->saved_ms = (double)u->time_us.sum / 1000 * (1 - (double)PAGE_ROWS / (double)rows);
+        f->saved_ms = usage_work_ms(a, u) * (1 - (double)PAGE_ROWS / (double)rows);
         f->kind = GAIN_MODELLED;
-        f->method = "the statement's measured time, taken to be in proportion to its rows (p95), "
-                    "with pages of 50";
+        f->method =
+            "the statement's measured time beyond a bare round trip, taken to be in proportion "
+            "to its rows (p95), with pages of 50";
     }
     f->recommendation =
         det_text(arena, "Give %s pages, or stream what is an export", u->endpoint->name);
@@ -91,7 +93,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     struct finding *f = find(out, audit_settings(a), u);
     if (f == NULL)
         return;
-    describe(out->arena, f, u);
+    describe(out->arena, f, a, u);
     advice_unbounded(out->arena, f, u->statement);
 }
 

@@ -22,6 +22,13 @@ double usage_time_share(const struct usage *u)
     return share < 1 ? share : 1;
 }
 
+double usage_work_ms(const struct audit *a, const struct usage *u)
+{
+    double least_us = (double)audit_least_us(a) * (double)u->time_us.count;
+    double work_us = (double)u->time_us.sum - least_us;
+    return work_us > 0 ? work_us / 1000 : 0;
+}
+
 struct finding *usage_finding(struct findings *out, const struct detector *d, const struct usage *u)
 {
     struct finding *f = findings_add(out, d, u->endpoint, u->statement);

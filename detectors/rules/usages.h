@@ -12,6 +12,9 @@ void usages_judge(const struct audit *a, struct findings *out, usage_judge *judg
 /* Share of the endpoint's database time, 0..1. */
 double usage_time_share(const struct usage *u);
 
+/* Time over the run that the executions took beyond the least that any statement takes. */
+double usage_work_ms(const struct audit *a, const struct usage *u);
+
 /* A finding on this usage with the evidence that every such finding has: occurrences are rows of
  * one execution. NULL when there is no memory. */
 struct finding *usage_finding(struct findings *out, const struct detector *d,

@@ -24,11 +24,27 @@ def codes_of(issue: dict[str, Any]) -> list[str]:
     return [issue["optimized_code"], *issue["variants"].values()]
 
 
+BLOCKING = {"execute", "scalars", "scalar", "get", "query", "commit", "refresh"}
+
+
+def blocking_calls(tree: ast.AST) -> list[str]:
+    """Calls of a session that nobody awaits, inside of async functions."""
+    found = []
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)):
+        awaited = {id(node.value) for node in ast.walk(function) if isinstance(node, ast.Await)}
+        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            if name.startswith("session.") and name.split(".")[-1] in BLOCKING and id(call) not in awaited:
+                found.append(name)
+    return found
+
+
 def check_python(code: str) -> None:
     try:
-        ast.parse(code)
+        tree = ast.parse(code)
     except SyntaxError as error:
         raise AssertionError(f"{error}:\n{code}") from error
+    assert not blocking_calls(tree), f"a blocking call in async code:\n{code}"
     lines = [line for line in code.splitlines() if not line.lstrip().startswith("#")]
     bare = "\n".join(lines)
     paged = any(word in bare for word in ("LIMIT", "OFFSET", ".limit(", ".offset("))

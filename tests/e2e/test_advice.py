@@ -54,6 +54,13 @@ def test_page_without_an_order_is_refused() -> None:
     check_python("# stmt = select(Order).limit(10)\n")
 
 
+def test_blocking_call_in_async_code_is_refused() -> None:
+    with pytest.raises(AssertionError, match="blocking call"):
+        check_python("async def load():\n    return session.scalars(stmt).all()\n")
+    check_python("async def load():\n    return (await session.scalars(stmt)).all()\n")
+    check_python("def load():\n    return session.scalars(stmt).all()\n")
+
+
 def test_code_that_is_no_python_is_refused() -> None:
     with pytest.raises(AssertionError):
         check_python("for row in rows\n    ...\n")
