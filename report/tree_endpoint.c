@@ -64,11 +64,39 @@ static void put_numbers(json_t **out, const struct endpoint_result *r)
     rpt_put(out, "new_connections", rpt_count(e->new_connections));
 }
 
+static json_t *class_of(const struct growth *g)
+{
+    const char *class = growth_class(g);
+    return *class != '\0' ? rpt_string(class) : json_null();
+}
+
+/* How the endpoint grows with its rows, where a finding could tell. */
+static json_t *complexity(const struct endpoint_result *e)
+{
+    const struct finding *f = NULL;
+    for (size_t i = 0; i < e->n_findings && f == NULL; i++) {
+        if (e->findings[i]->growth.known)
+            f = e->findings[i];
+    }
+    if (f == NULL)
+        return json_null();
+    json_t *range = json_array();
+    rpt_add(&range, rpt_number(f->growth.from));
+    rpt_add(&range, rpt_number(f->growth.to));
+    json_t *out = json_object();
+    rpt_put(&out, "queries", class_of(&f->growth));
+    rpt_put(&out, "exponent", rpt_number(f->growth.exponent));
+    rpt_put(&out, "latency", class_of(&f->latency));
+    rpt_put(&out, "rows_range", range);
+    return out;
+}
+
 json_t *rpt_endpoint(const struct endpoint_result *e)
 {
     json_t *out = json_object();
     put_identity(&out, e->endpoint);
     put_numbers(&out, e);
+    rpt_put(&out, "complexity", complexity(e));
     return out;
 }
 

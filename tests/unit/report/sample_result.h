@@ -176,6 +176,9 @@ static inline void sample_n_plus_one_finding(struct sample *s)
                        {"repeated", &s->statements[1], &s->usages[1]}},
         .n_statements = 2,
         .kind = GAIN_ESTIMATED,
+        .growth = {.known = true, .slope = 1, .exponent = 1, .from = 20, .to = 100},
+        .latency =
+            {.known = true, .base = 5, .slope = 2.5, .exponent = 0.95, .from = 20, .to = 100},
         .before_ms = 260.4,
         .after_ms = 20.0,
         .after_gap_ms = 16.0,
