@@ -23,14 +23,33 @@ static bool looks_like_django(const struct finding *f, const struct statement *s
            (starts_with(s->text, "select \"") || starts_with(s->text, "select distinct \""));
 }
 
-void advice_choose(struct finding *f, const struct statement *subject)
+static enum stack stack_of(const struct finding *f, const struct statement *s)
 {
     const struct endpoint *e = f->endpoint;
-    f->optimized_code = f->sqlalchemy;
-    if (looks_like_django(f, subject))
+    if (looks_like_django(f, s))
+        return STACK_DJANGO;
+    return e->asyncpg_units * 2 > e->units ? STACK_ASYNCPG : STACK_UNKNOWN;
+}
+
+void advice_choose(struct arena *arena, struct finding *f, const struct statement *subject)
+{
+    f->stack = stack_of(f, subject);
+    switch (f->stack) {
+    case STACK_DJANGO:
         f->optimized_code = f->django;
-    else if (e->asyncpg_units * 2 > e->units)
+        break;
+    case STACK_ASYNCPG:
         f->optimized_code = f->asyncpg;
+        break;
+    case STACK_UNKNOWN:
+        f->optimized_code = f->sqlalchemy == NULL
+                                ? NULL
+                                : det_text(arena,
+                                           "# Assumes SQLAlchemy 2: the traffic does not show "
+                                           "the library. See the variants.\n%s",
+                                           f->sqlalchemy);
+        break;
+    }
 }
 
 void advice_put_columns(struct strbuf *b, const struct statement *s, const char *prefix,
@@ -110,7 +129,7 @@ void advice_select_star(struct arena *arena, struct finding *f, const struct sta
         "# Name what the endpoint uses; %s stands for it here. Keep your WHERE, ORDER BY, LIMIT.\n"
         "rows = await conn.fetch(\"SELECT %s FROM %s WHERE ...\")\n",
         field.text, name_sql_in_python(statement_column_name(s, 0), "id").text, sql.text);
-    advice_choose(f, s);
+    advice_choose(arena, f, s);
 }
 
 /* --- no LIMIT --- */
@@ -153,5 +172,5 @@ void advice_unbounded(struct arena *arena, struct finding *f, const struct state
                   "conn.cursor(...)\n",
                   name_sql_in_python(table, "your_table").text);
     f->asyncpg = det_take(arena, &b);
-    advice_choose(f, s);
+    advice_choose(arena, f, s);
 }

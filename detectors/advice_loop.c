@@ -86,8 +86,9 @@ static void sqlalchemy_relationships(struct strbuf *b, const struct advice_loop 
                   ")  # keep your WHERE, ORDER BY, LIMIT\n"
                   "%s = session.scalars(stmt).all()\n"
                   "# with AsyncSession: (await session.scalars(stmt)).all()\n"
-                  "# %u statement%s instead of 1+N; raiseload(\"*\") in tests keeps it so.\n",
-                  rows.text, after, det_plural(after));
+                  "# %u statement%s instead of 1+N%s; raiseload(\"*\") in tests keeps it so.\n",
+                  rows.text, after, det_plural(after),
+                  uses(loop, false) ? " (selectinload asks for 500 parents at a time)" : "");
 }
 
 static void sqlalchemy_batch(struct strbuf *b, const struct advice_repeat *r)
@@ -243,5 +244,5 @@ void advice_n_plus_one(struct arena *arena, struct finding *f, const struct advi
     strbuf_init(&b, DET_TEXT_MAX);
     asyncpg_batches(&b, loop);
     f->asyncpg = det_take(arena, &b);
-    advice_choose(f, loop->repeats[0].child);
+    advice_choose(arena, f, loop->repeats[0].child);
 }

@@ -9,7 +9,7 @@
 
 /* Set optimized_code to the variant of the stack that the endpoint was seen to use. `subject` is a
  * statement that its ORM wrote. */
-void advice_choose(struct finding *f, const struct statement *subject);
+void advice_choose(struct arena *arena, struct finding *f, const struct statement *subject);
 
 /* The first columns of a statement's result, as `prefix`name joined by ", ", each safe in Python;
  * `otherwise` when none is known. */

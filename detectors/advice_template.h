@@ -1,7 +1,7 @@
 /*
  * Advice whose code is the same for every table but for its names: text in three stacks, with
- * {Model}, {rows}, {one} and {table} in the place of names. Names pass through names.h; everything
- * else is written as it stands.
+ * {Model}, {rows}, {one}, {table} and {column} in the place of names. Names pass through names.h;
+ * everything else is written as it stands.
  */
 #ifndef PGSLEUTH_DETECTORS_ADVICE_TEMPLATE_H
 #define PGSLEUTH_DETECTORS_ADVICE_TEMPLATE_H
@@ -18,5 +18,9 @@ struct advice_texts {
  * table; NULL where the advice is about the endpoint as a whole. */
 void advice_template(struct arena *arena, struct finding *f, const struct statement *subject,
                      const struct advice_texts *texts);
+
+/* The same, about one of its columns. */
+void advice_template_column(struct arena *arena, struct finding *f, const struct statement *subject,
+                            struct span column, const struct advice_texts *texts);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "detectors/audit_parts.h"
 #include "detectors/chatter.h"
+#include "detectors/claims.h"
 
 #include <stdlib.h>
 
@@ -79,6 +80,7 @@ static void close_unit(void *arg, struct unit *u)
         if (det_detectors[i]->on_unit_end != NULL && is_ready(a, i))
             det_detectors[i]->on_unit_end(a->states[i], a, u);
     }
+    claims_settle(u);
 }
 
 static void end_connection(void *arg, const struct session_summary *about)
@@ -133,6 +135,8 @@ static void add_exchange(struct audit *a, const struct record_exchange *r)
     s->rows += r->rows;
     s->errors += (r->exchange_flags & EXCHANGE_ERROR) != 0;
     s->time_us += r->total_us;
+    if (r->total_us > 0 && (a->least_us == 0 || r->total_us < a->least_us))
+        a->least_us = r->total_us;
     if (r->total_us > s->max_us)
         s->max_us = r->total_us;
     int64_t end_us = r->start_us + (int64_t)r->total_us;
@@ -164,6 +168,16 @@ static void add_plan(struct audit *a, const struct record_plan *r)
     catalogue_add_plan(&a->catalogue, r);
 }
 
+static void start_session(struct audit *a, const struct record_session_start *r)
+{
+    sessions_start(&a->sessions, r);
+    uint64_t client = sessions_client(&a->sessions, r->session);
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->on_session_start != NULL && is_ready(a, i))
+            det_detectors[i]->on_session_start(a->states[i], a, r->session, client, r->time_us);
+    }
+}
+
 static void end_session(struct audit *a, const struct record_session_end *r)
 {
     if (r->time_us > a->last_us)
@@ -192,7 +206,7 @@ void audit_record(struct audit *a, const struct record_header *record)
         start_run(a, r);
         break;
     case RECORD_SESSION_START:
-        sessions_start(&a->sessions, r);
+        start_session(a, r);
         break;
     case RECORD_SESSION_END:
         end_session(a, r);
@@ -311,4 +325,10 @@ const struct usage *audit_usage(const struct audit *a, const struct endpoint *e,
                                 const struct statement *s)
 {
     return ledger_usage(a->ledger, e, s);
+}
+
+uint64_t audit_least_us(const struct audit *a)
+{
+    double most = a->settings.assumed_rtt_ms * 1000;
+    return (double)a->least_us < most ? a->least_us : (uint64_t)most;
 }

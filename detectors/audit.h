@@ -46,6 +46,10 @@ const struct det_settings *audit_settings(const struct audit *a);
 /* First endpoint; follow `next`. */
 const struct endpoint *audit_endpoints(const struct audit *a);
 
+/* The least time that any statement took, no more than the assumed round trip: what no cure of a
+ * statement's plan can take away. 0 before any. */
+uint64_t audit_least_us(const struct audit *a);
+
 /* The usage of a statement at an endpoint, or NULL. */
 const struct usage *audit_usage(const struct audit *a, const struct endpoint *e,
                                 const struct statement *s);

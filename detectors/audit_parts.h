@@ -32,6 +32,7 @@ struct audit {
     uint64_t unread; /* statements relayed in pipelines too deep to read */
     uint64_t lost_tags;
     uint64_t lost_transactions;
+    uint64_t least_us; /* of one statement, chatter too; 0 before any */
     uint64_t explained;
     uint64_t explain_failed;
     uint64_t opaque[AUDIT_OPAQUE_REASONS];

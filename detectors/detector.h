@@ -20,6 +20,7 @@ struct audit;
 struct unit;
 struct findings;
 struct session_summary;
+struct tally;
 
 enum { DETECTOR_MAX_CHECKLIST = 3 };
 
@@ -31,21 +32,39 @@ struct seen_exchange {
     uint64_t client;       /* as in struct session_summary; 0 when not known */
 };
 
+/* What would confirm a finding: the commands of commands.c. */
+enum confirm {
+    CONFIRM_PLAN = 1 << 0,     /* EXPLAIN of its costliest SELECT */
+    CONFIRM_CALLS = 1 << 1,    /* who sends the statements: a profiler of calls */
+    CONFIRM_MEMORY = 1 << 2,   /* what the rows cost in memory */
+    CONFIRM_LOAD = 1 << 3,     /* it shows with several requests at once */
+    CONFIRM_SESSIONS = 1 << 4, /* pg_stat_activity */
+    CONFIRM_CONFLICTS = 1 << 5 /* pg_stat_database */
+};
+
 struct detector {
     const char *name;                      /* "n_plus_one" */
     const char *id;                        /* "PA001", stable */
     const char *title;                     /* one line for rule lists */
     int checklist[DETECTOR_MAX_CHECKLIST]; /* items of the 41; 0 ends the list */
+    unsigned confirm;                      /* of enum confirm */
 
     /* All may be NULL. `state` is what init gave. */
     void *(*init)(struct arena *arena);
     /* Each exchange as it comes, driver chatter too: for what concerns the order over connections.
      */
     void (*on_exchange)(void *state, struct audit *audit, const struct seen_exchange *x);
+    /* A connection was opened by this client, as in struct session_summary. */
+    void (*on_session_start)(void *state, struct audit *audit, uint64_t session, uint64_t client,
+                             int64_t at_us);
     /* A connection ended. */
     void (*on_session_end)(void *state, struct audit *audit, const struct session_summary *about);
     void (*on_unit_end)(void *state, struct audit *audit, const struct unit *unit);
     void (*on_finish)(void *state, const struct audit *audit, struct findings *out);
+    /* In the place of on_finish, for evidence that is kept in one form: called for each tally of
+     * `state`, which is a struct tallies then (rules/tally.h), or for each usage of a SELECT. */
+    void (*judge_tally)(const struct audit *audit, const struct tally *t, struct findings *out);
+    void (*judge_usage)(const struct audit *audit, const struct usage *u, struct findings *out);
     /* Cases that found no room in the state. */
     uint64_t (*lost)(const void *state);
     void (*fini)(void *state);

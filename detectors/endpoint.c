@@ -91,7 +91,7 @@ static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struc
 
 static uint64_t usage_key(const struct endpoint *e, const struct statement *s)
 {
-    return wire_hash_combine(e->key, wire_hash_combine(s->id.hi, s->id.lo));
+    return wire_hash_combine(e->key, statement_key(s));
 }
 
 struct usage *ledger_usage(const struct ledger *l, const struct endpoint *e,
@@ -150,6 +150,7 @@ static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *
     e->new_connections += u->new_connections;
     e->asyncpg_units += u->asyncpg;
     e->wall_us += wall_us;
+    e->part_us[e->units % ENDPOINT_PARTS] += wall_us;
     e->db_us += u->db_us;
     histogram_add(&e->wall_us_each, l->arena, wall_us);
     histogram_add(&e->db_us_each, l->arena, u->db_us);

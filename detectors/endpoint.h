@@ -31,6 +31,11 @@ enum unit_confidence {
 /* How the endpoint got its name. */
 enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_TAG };
 
+/* Units are dealt out to this many parts in turn, so that the spread of a mean over them shows. */
+enum { ENDPOINT_PARTS = 8 };
+
+struct claims;
+
 struct usage {
     struct endpoint *endpoint;
     struct statement *statement;
@@ -67,10 +72,11 @@ struct endpoint {
     uint64_t errors;
     uint64_t new_connections;
     uint64_t asyncpg_units; /* whose connection belongs to an asyncpg pool */
-    uint64_t removable;     /* statements that findings would take away */
     uint64_t wall_us;       /* sums */
     uint64_t db_us;
-    struct histogram wall_us_each; /* first request byte of the unit to its last reply byte */
+    uint64_t part_us[ENDPOINT_PARTS]; /* of wall_us */
+    struct claims *claims;            /* time that findings would take away; NULL without any */
+    struct histogram wall_us_each;    /* first request byte of the unit to its last reply byte */
     struct histogram db_us_each;
     struct histogram statements_each;
     struct histogram rows_each;

@@ -26,6 +26,39 @@ const char *confidence_basis_name(enum confidence_basis b)
     return "";
 }
 
+void finding_once(struct finding *f)
+{
+    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+}
+
+const char *stack_name(enum stack s)
+{
+    switch (s) {
+    case STACK_DJANGO:
+        return "django";
+    case STACK_ASYNCPG:
+        return "asyncpg";
+    case STACK_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+const char *improvement_kind_name(enum improvement_kind k)
+{
+    switch (k) {
+    case GAIN_UNKNOWN:
+        break;
+    case GAIN_MEASURED:
+        return "measured";
+    case GAIN_ESTIMATED:
+        return "estimated";
+    case GAIN_MODELLED:
+        return "modelled";
+    }
+    return "not_estimated";
+}
+
 static bool make_room(struct findings *f)
 {
     if (f->count < f->size)
@@ -51,15 +84,17 @@ struct finding *findings_add(struct findings *f, const struct detector *d, const
         return NULL;
     }
     uint64_t rule = wire_value_hash_text(span_of_text(d->id));
-    uint64_t statement = wire_hash_combine(subject->id.hi, subject->id.lo);
     *out = (struct finding){
         .detector = d,
         .endpoint = e,
-        .fingerprint = wire_hash_combine(wire_hash_combine(rule, e->key), statement),
+        .fingerprint = wire_hash_combine(wire_hash_combine(rule, e->key), statement_key(subject)),
         .requests = e->units,
+        .at_most = SEVERITY_CRITICAL,
         .wasted_ms_p95 = -1,
-        .before_ms = -1,
+        .before_ms = (double)histogram_percentile(&e->wall_us_each, 0.95) / 1000,
         .after_ms = -1,
+        .after_gap_ms = -1,
+        .avoidable = -1,
     };
     f->items[f->count++] = out;
     return out;

@@ -8,6 +8,7 @@
 #define PGSLEUTH_DETECTORS_FINDING_H
 
 #include "detectors/endpoint.h"
+#include "detectors/growth.h"
 
 struct detector;
 
@@ -27,6 +28,18 @@ enum confidence_basis {
 /* "value_lineage" ... as in the report's schema. Static storage. */
 const char *confidence_basis_name(enum confidence_basis b);
 
+/* How surely the gain is known. */
+enum improvement_kind { GAIN_UNKNOWN, GAIN_MEASURED, GAIN_ESTIMATED, GAIN_MODELLED };
+
+/* "not_estimated", "measured" ... as in the report's schema. Static storage. */
+const char *improvement_kind_name(enum improvement_kind k);
+
+/* What the application talks to the database with, as far as the traffic shows. */
+enum stack { STACK_UNKNOWN, STACK_DJANGO, STACK_ASYNCPG };
+
+/* "django", "asyncpg", "unknown". Static storage. */
+const char *stack_name(enum stack s);
+
 enum { FINDING_MAX_STATEMENTS = 4 };
 
 /* Statement lines of the evidence; `role` says which one it is ("parent", "repeated", ...). */
@@ -41,13 +54,16 @@ struct finding {
     const struct endpoint *endpoint;
     const struct tag *tag; /* call site, or NULL */
     enum severity severity;
-    double confidence; /* 0..1 */
+    enum severity at_most;   /* the evidence carries no more than this */
+    const char *severity_by; /* the criterion that made the level */
+    double confidence;       /* 0..1 */
     enum confidence_basis basis;
     uint64_t fingerprint; /* of rule, endpoint, statement: stable over runs */
 
     const char *issue;
-    const char *impact;         /* quotes measured numbers */
-    const char *optimized_code; /* in the stack seen, else SQLAlchemy */
+    const char *impact; /* quotes measured numbers */
+    enum stack stack;
+    const char *optimized_code; /* in the stack seen, else SQLAlchemy, and then it says so */
     const char *sqlalchemy;     /* variants; NULL when there is none */
     const char *django;
     const char *asyncpg;
@@ -70,19 +86,28 @@ struct finding {
         uint64_t matched;
         uint64_t of;
     } lineage;
-    struct {
-        bool known;
-        double base, slope; /* statements a request = base + slope x rows of the parent */
-    } growth;
+    struct growth growth;  /* of the repeats of a request with the rows of their parent */
+    struct growth latency; /* of its time in ms with them */
     struct finding_statement statements[FINDING_MAX_STATEMENTS];
     unsigned n_statements;
     const struct record_plan *plan; /* or NULL */
     const char *plan_ddl;           /* or NULL */
-    double before_ms;               /* p95 of the unit; negative when not known */
-    double after_ms;                /* estimated */
-    const char *method;             /* how after_ms was found; NULL when it was not */
-    uint64_t queries_before;        /* a unit, p50 */
+    /* What the cure gains: `method` and `kind` are set by the rule where it knows better than the
+     * claims of its cases, the times by improvement.c. */
+    uint64_t claims; /* bits of its cases (claims.h) */
+    enum improvement_kind kind;
+    const char *method;  /* how it was found; NULL when it was not */
+    double before_ms;    /* p95 of the unit; negative when not known */
+    double after_ms;     /* database time alone taken away: the least */
+    double after_gap_ms; /* the client's time between what is taken away as well: the most */
+    double avoidable;    /* share of the requests' time, 0..1; negative when not known */
+    bool ci_known;       /* of before / after, 95 % */
+    double ci_low, ci_high;
+    uint64_t queries_before; /* a unit, p50 */
     uint64_t queries_after;
 };
+
+/* For a fault that a request has or has not: once in each that has it. */
+void finding_once(struct finding *f);
 
 #endif

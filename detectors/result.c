@@ -3,6 +3,8 @@
 #include "detectors/audit_parts.h"
 #include "detectors/checklist.h"
 #include "detectors/commands.h"
+#include "detectors/rules/tally.h"
+#include "detectors/rules/usages.h"
 #include "detectors/text.h"
 
 #include <stdlib.h>
@@ -106,14 +108,27 @@ static int by_weight(const void *x, const void *y)
     return a->fingerprint < b->fingerprint ? -1 : a->fingerprint > b->fingerprint;
 }
 
+static void finish(const struct detector *d, void *state, const struct audit *a,
+                   struct findings *out)
+{
+    if (d->on_finish != NULL)
+        d->on_finish(state, a, out);
+    if (d->judge_tally != NULL)
+        tallies_judge(state, a, out, d->judge_tally);
+    if (d->judge_usage != NULL)
+        usages_judge(a, out, d->judge_usage);
+}
+
 static void fill_findings(struct result *r, const struct audit *a)
 {
     struct findings found = {.arena = &r->arena};
     for (int i = 0; i < DETECTOR_COUNT; i++) {
         bool ready = det_detectors[i]->init == NULL || a->states[i] != NULL;
-        if (det_detectors[i]->on_finish != NULL && ready)
-            det_detectors[i]->on_finish(a->states[i], a, &found);
+        if (ready)
+            finish(det_detectors[i], a->states[i], a, &found);
     }
+    for (size_t i = 0; i < found.count; i++)
+        improvement_judge(&r->arena, found.items[i]);
     if (found.count > 0)
         qsort(found.items, found.count, sizeof(struct finding *), by_weight);
     r->findings = found.items;
@@ -141,20 +156,7 @@ static bool needs_work(struct finding *const *findings, size_t n, size_t by_seve
 
 /* --- endpoints --- */
 
-static void note_removable(const struct audit *a, const struct result *r)
-{
-    for (struct endpoint *e = a->ledger->first; e != NULL; e = e->next) {
-        e->removable = 0;
-        for (size_t i = 0; i < r->n_findings; i++) {
-            if (r->findings[i]->endpoint == e)
-                e->removable += r->findings[i]->removable;
-        }
-        if (e->removable > e->statements)
-            e->removable = e->statements;
-    }
-}
-
-static void score_endpoint(struct score *s, const struct endpoint *e)
+static void score_endpoint(struct score *s, const struct endpoint *e, uint64_t removable)
 {
     const double us = 1000;
     score_init(s);
@@ -163,7 +165,7 @@ static void score_endpoint(struct score *s, const struct endpoint *e)
     score_set(s, SCORE_STATEMENTS, (double)histogram_percentile(&e->statements_each, 0.95),
               e->units);
     double statements = e->statements > 0 ? (double)e->statements : 1;
-    score_set(s, SCORE_AVOIDABLE, (double)e->removable / statements, e->statements);
+    score_set(s, SCORE_AVOIDABLE, (double)removable / statements, e->statements);
     score_set(s, SCORE_DB_TIME, (double)histogram_percentile(&e->db_us_each, 0.95) / us, e->units);
     score_set(s, SCORE_RESULT_BYTES, (double)histogram_percentile(&e->bytes_each, 0.95) / 1024,
               e->units);
@@ -213,7 +215,8 @@ static void fill_endpoints(struct result *r, const struct audit *a)
         size_t by_severity[SEVERITIES] = {0};
         size_t without_plan = 0;
         e->needs_optimization = needs_work(e->findings, e->n_findings, by_severity, &without_plan);
-        score_endpoint(&e->score, e->endpoint);
+        e->gain = improvement_of(e->endpoint, e->findings, e->n_findings);
+        score_endpoint(&e->score, e->endpoint, e->gain.statements);
     }
 }
 
@@ -265,30 +268,27 @@ static void fill_score(struct result *r)
         r->score.value = (int)(sum / weights + 0.5);
 }
 
-/* Findings of one endpoint may want to save the same time twice: never more than there was. */
+/* Endpoints weigh by the time that their requests took. */
 static void fill_improvement(struct result *r)
 {
-    double db_ms = 0;
-    double saved_ms = 0;
-    for (size_t i = 0; i < r->n_endpoints; i++) {
-        double of_endpoint_ms = (double)r->endpoints[i].endpoint->db_us / 1000;
-        double saved = 0;
-        for (size_t k = 0; k < r->endpoints[i].n_findings; k++)
-            saved += r->endpoints[i].findings[k]->saved_ms;
-        db_ms += of_endpoint_ms;
-        saved_ms += saved < of_endpoint_ms ? saved : of_endpoint_ms;
-    }
-    r->db_time_ms = db_ms;
-    r->db_time_saved_ms = saved_ms;
+    double wall_ms = 0;
     uint64_t removable = 0;
-    for (size_t i = 0; i < r->n_endpoints; i++)
-        removable += r->endpoints[i].endpoint->removable;
+    for (size_t i = 0; i < r->n_endpoints; i++) {
+        const struct endpoint_result *e = &r->endpoints[i];
+        r->db_time_ms += (double)e->endpoint->db_us / 1000;
+        r->db_time_saved_ms += e->gain.saved_ms;
+        wall_ms += e->gain.wall_ms;
+        removable += e->gain.statements;
+        r->gain_kind = e->gain.kind > r->gain_kind ? e->gain.kind : r->gain_kind;
+    }
+    r->speedup = improvement_speedup(r->db_time_saved_ms, wall_ms);
     const char *text =
-        saved_ms > 0 || removable > 0
+        r->db_time_saved_ms > 0 || removable > 0
             ? det_text(&r->arena,
-                       "%.0f %% less database time over the run (estimated: %.0f of %.0f ms), %.0f "
-                       "%% fewer statements; memory: not observed",
-                       db_ms > 0 ? 100 * saved_ms / db_ms : 0, saved_ms, db_ms,
+                       "%.1fx faster over all requests (%s): %.0f of %.0f ms, %.0f %% less "
+                       "database time, %.0f %% fewer statements; memory: not observed",
+                       r->speedup, improvement_kind_name(r->gain_kind), r->db_time_saved_ms,
+                       wall_ms, r->db_time_ms > 0 ? 100 * r->db_time_saved_ms / r->db_time_ms : 0,
                        r->statements > 0 ? 100.0 * (double)removable / (double)r->statements : 0)
             : "nothing that was measured would become faster; memory: not observed";
     r->estimated_improvement = text != NULL ? text : "";
@@ -304,7 +304,6 @@ struct result *result_new(const struct audit *audit)
     fill_run(r, audit);
     fill_coverage(r, audit);
     fill_findings(r, audit);
-    note_removable(audit, r);
     fill_endpoints(r, audit);
     r->needs_optimization =
         needs_work(r->findings, r->n_findings, r->by_severity, &r->high_without_plan);

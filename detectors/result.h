@@ -8,6 +8,7 @@
 #define PGSLEUTH_DETECTORS_RESULT_H
 
 #include "detectors/detector.h"
+#include "detectors/improvement.h"
 #include "detectors/overflow.h"
 #include "detectors/score.h"
 
@@ -39,6 +40,9 @@ struct endpoint_result {
     struct finding **findings; /* into result.findings, same order */
     size_t n_findings;
     struct score score;
+    struct improvement gain; /* of all its findings together */
+    const char **profiling_commands;
+    size_t n_profiling_commands;
     bool needs_optimization;
 };
 
@@ -92,8 +96,10 @@ struct result {
     const char **recommendations;
     size_t n_recommendations;
     const char *estimated_improvement;
-    double db_time_saved_ms; /* over the run */
+    double db_time_saved_ms; /* over the run, by the union of the findings of each endpoint */
     double db_time_ms;
+    double speedup; /* of all requests together */
+    enum improvement_kind gain_kind;
 };
 
 /* Judge what the audit holds now. NULL when there is no memory. */

@@ -12,7 +12,7 @@ enum { FEW_REQUESTS = 20, SERIES_TERMS = 22 };
 
 /* Logarithm and exponential by their series, exact to the last few bits here: scores are cut to two
  * digits, and a capture must give the same ones whatever libm reads it. */
-static double logarithm(double x)
+double score_log(double x)
 {
     int exponent;
     double m = frexp(x, &exponent);
@@ -64,7 +64,7 @@ double score_curve(double value, double p10, double median)
 {
     double s = 1;
     if (value > 0) {
-        double x = logarithm(value / median) * ERFC_INVERSE_FIFTH / -logarithm(p10 / median);
+        double x = score_log(value / median) * ERFC_INVERSE_FIFTH / -score_log(p10 / median);
         s = (1 - error_function(x)) / 2;
         if (value <= p10)
             s = clamp(s, 0.9, 1);

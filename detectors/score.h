@@ -37,6 +37,9 @@ struct score {
     struct score_metric metrics[SCORE_METRICS];
 };
 
+/* The natural logarithm of x > 0, the same whatever the C library. */
+double score_log(double x);
+
 /* Score of one value on a curve. */
 double score_curve(double value, double p10, double median);
 

@@ -240,12 +240,6 @@ static struct unit *unit_of(const struct sessions *s, const struct det_session *
     return x->trace != 0 ? map64_get(&s->traces, x->trace) : x->unit;
 }
 
-static bool is_write(uint8_t verb)
-{
-    return verb == SQL_VERB_INSERT || verb == SQL_VERB_UPDATE || verb == SQL_VERB_DELETE ||
-           verb == SQL_VERB_MERGE;
-}
-
 /* Before an exchange is taken in: the time since the last reply, and a transaction that begins. */
 static void enter_transaction(struct sessions *s, struct det_session *x,
                               const struct record_exchange *r)
@@ -276,7 +270,7 @@ static void count_in_transaction(struct det_session *x, const struct record_exch
     if (end > x->tx.end_us)
         x->tx.end_us = end;
     x->tx.statements += c == NULL;
-    x->tx.writes += c == NULL && (is_write(r->verb) || is_write((uint8_t)statement_verb(st)));
+    x->tx.writes += c == NULL && statement_changes_rows(st, (enum sql_verb)r->verb);
     x->tx.locks += statement_has(st, FACT_FOR_UPDATE);
     x->tx.errors += (r->exchange_flags & EXCHANGE_ERROR) != 0;
 }
@@ -351,6 +345,7 @@ void sessions_end(struct sessions *s, const struct record_session_end *r)
     if (x != NULL) {
         end_transaction(s, x, TRANSACTION_OPEN);
         close_session_unit(s, x, UNIT_BY_CONNECTION);
+        x->about.session = r->session;
         x->about.end_us = r->time_us;
         x->about.startup_us = r->startup_us;
         if (s->end != NULL)

@@ -26,6 +26,7 @@ typedef void sessions_close(void *arg, struct unit *u);
 
 /* What a connection was, told when it ends. */
 struct session_summary {
+    uint64_t session;
     bool start_seen;
     uint64_t client;  /* hash of user, database, application_name and address: who connected */
     int64_t start_us; /* 0 when it began before the records */

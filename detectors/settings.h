@@ -46,6 +46,7 @@ struct det_settings {
     struct levels lost_update;
     struct levels sql_errors;
     struct levels connection_churn;
+    struct levels pool_size;
     struct levels statement_cache;
     struct levels cacheable_read_ms;
     struct levels wide_columns_bytes;

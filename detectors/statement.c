@@ -347,3 +347,52 @@ struct span statement_column_name(const struct statement *s, unsigned column)
 {
     return column_of_label(s->text, column_label(s, column));
 }
+
+bool statement_column_is_long(const struct statement *s, unsigned column)
+{
+    enum { OID_BYTEA = 17, OID_JSON = 114, OID_JSONB = 3802 };
+    const struct record_columns *r = s->columns;
+    if (r == NULL || column >= r->n_columns)
+        return false;
+    const struct record_column *columns =
+        (const void *)record_tail(&r->h, sizeof(*r), 0, sizeof(*columns)).data;
+    switch (columns[column].type_oid) {
+    case OID_BYTEA:
+    case OID_JSON:
+    case OID_JSONB:
+    case WIRE_OID_TEXT:
+    case WIRE_OID_VARCHAR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool verb_changes_rows(enum sql_verb verb)
+{
+    return verb == SQL_VERB_INSERT || verb == SQL_VERB_UPDATE || verb == SQL_VERB_DELETE ||
+           verb == SQL_VERB_MERGE;
+}
+
+bool statement_changes_rows(const struct statement *s, enum sql_verb sent)
+{
+    return verb_changes_rows(sent) || verb_changes_rows(statement_verb(s));
+}
+
+bool statement_may_write(const struct statement *s, enum sql_verb sent)
+{
+    enum sql_verb verb = s->facts != NULL || s->text.len > 0 ? statement_verb(s) : sent;
+    if (s->chatter != NULL || sql_verb_class(verb) == SQL_CLASS_TX)
+        return false;
+    switch (verb) {
+    case SQL_VERB_SELECT:
+    case SQL_VERB_FETCH:
+    case SQL_VERB_VALUES:
+    case SQL_VERB_TABLE:
+    case SQL_VERB_DECLARE:
+    case SQL_VERB_EMPTY:
+        return false;
+    default:
+        return true;
+    }
+}

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/map64.h"
 #include "wire/record.h"
+#include "wire/values.h"
 
 struct chatter;
 
@@ -71,6 +72,16 @@ void catalogue_add_plan(struct catalogue *c, const struct record_plan *r);
 void catalogue_add_widths(struct catalogue *c, const struct record_widths *r);
 void catalogue_add_sample(struct catalogue *c, const struct record_sample *r);
 
+/* The identity as one number, for maps. */
+static inline uint64_t statement_key(const struct statement *s)
+{
+    return wire_hash_combine(s->id.hi, s->id.lo);
+}
+
+/* Whether one of its result's columns holds values of any length: text, json, bytea. `column` is
+ * counted from 0; false past the last one. */
+bool statement_column_is_long(const struct statement *s, unsigned column);
+
 /* --- reading facts --- */
 
 bool statement_has(const struct statement *s, enum record_facts_flags flag);
@@ -80,6 +91,13 @@ struct span statement_table(const struct statement *s, unsigned i);
 
 /* The verb with WITH resolved, when the grammar told. */
 enum sql_verb statement_verb(const struct statement *s);
+
+/* Whether it changes rows by its verb; `sent` is the verb of the text it came with, for when the
+ * grammar told nothing. */
+bool statement_changes_rows(const struct statement *s, enum sql_verb sent);
+
+/* Whether it may change rows: everything but what is known to only read or to be the driver's. */
+bool statement_may_write(const struct statement *s, enum sql_verb sent);
 
 struct statement_predicate {
     enum record_predicate_op op;

@@ -284,10 +284,9 @@ uint64_t unit_signature(const struct unit_exchange *exchanges, size_t n)
 {
     struct sequence s = {.n = 0};
     for (size_t i = 0; i < n; i++) {
-        struct sql_id id = exchanges[i].statement->id;
         if (s.n == SIGNATURE_KEPT)
             fold(&s);
-        s.kept[s.n++] = wire_hash_combine(id.hi, id.lo);
+        s.kept[s.n++] = statement_key(exchanges[i].statement);
         for (size_t len = 1; len <= CYCLE_MAX; len++) {
             if (drop_cycle(&s, len))
                 break;
@@ -450,18 +449,9 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
     return part;
 }
 
-bool unit_exchange_writes(const struct unit_exchange *x)
+bool unit_values_known(uint64_t values_hash, unsigned n_values, uint32_t flags)
 {
-    switch (statement_verb(x->statement)) {
-    case SQL_VERB_SELECT:
-    case SQL_VERB_FETCH:
-    case SQL_VERB_VALUES:
-    case SQL_VERB_TABLE:
-    case SQL_VERB_DECLARE:
-        return false;
-    default:
-        return true;
-    }
+    return values_hash != 0 || (n_values == 0 && (flags & EXCHANGE_VALUES_CUT) == 0);
 }
 
 bool unit_exchange_reads(const struct unit_exchange *x)

@@ -47,6 +47,7 @@ struct unit_exchange {
     uint64_t limit;       /* of its LIMIT clause; 0 without one */
     uint32_t transaction; /* number in the unit, from 1; 0 outside of any */
     char sqlstate[5];     /* zeroes unless it failed */
+    uint64_t claims;      /* cases of findings whose cure takes it away (detectors/claims.h) */
     uint8_t n_values;
     uint8_t n_keys;
     uint8_t verb;
@@ -155,8 +156,8 @@ size_t *unit_cuts(const struct unit *u, size_t *count);
  * tag are those of the part. */
 struct unit unit_part(const struct unit *u, size_t from, size_t to);
 
-/* Whether it may change rows; a verb that is not known may. */
-bool unit_exchange_writes(const struct unit_exchange *x);
+/* Whether all values of an exchange, of which there may be none, are known by their hash. */
+bool unit_values_known(uint64_t values_hash, unsigned n_values, uint32_t flags);
 
 /* Whether it reads the application's rows, takes no lock and succeeded. */
 bool unit_exchange_reads(const struct unit_exchange *x);

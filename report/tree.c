@@ -79,37 +79,29 @@ static json_t *recommendations(const struct rpt_scope *s)
 
 /* --- improvement --- */
 
-/* The finding of one endpoint whose cure saves most. Speed-ups of several are never multiplied:
- * their time may overlap. */
-static const struct finding *best_cure(const struct rpt_scope *s)
-{
-    const struct finding *best = NULL;
-    for (size_t i = 0; s->endpoint != NULL && i < s->n_findings; i++) {
-        const struct finding *f = s->findings[i];
-        if (f->method == NULL || f->after_ms <= 0 || f->before_ms <= f->after_ms)
-            continue;
-        if (best == NULL || f->before_ms - f->after_ms > best->before_ms - best->after_ms)
-            best = f;
-    }
-    return best;
-}
-
 static json_t *estimated_improvement(const struct rpt_scope *s)
 {
     enum { NAME_MAX_BYTES = 1024 };
-    const struct finding *f = best_cure(s);
     struct strbuf text;
     if (s->endpoint == NULL)
         return rpt_string(s->result->estimated_improvement);
-    if (f == NULL)
+    const struct improvement *gain = &s->endpoint->gain;
+    const struct endpoint *e = s->endpoint->endpoint;
+    if (gain->saved_ms <= 0)
         return json_string("not estimated");
     strbuf_init(&text, RPT_TEXT_MAX);
-    strbuf_printf(&text, "%.1fx faster ", f->before_ms / f->after_ms);
-    strbuf_add_span(&text, span_head(span_of_text(f->endpoint->name), NAME_MAX_BYTES));
-    strbuf_printf(&text, " (estimated, p95 %.1f ms to %.1f ms)", f->before_ms, f->after_ms);
-    if (f->queries_before > f->queries_after)
+    strbuf_printf(&text, "%.1fx faster ", improvement_speedup(gain->saved_ms, gain->wall_ms));
+    strbuf_add_span(&text, span_head(span_of_text(e->name), NAME_MAX_BYTES));
+    strbuf_printf(&text, " (%s: %.1f of %.1f ms in its requests", improvement_kind_name(gain->kind),
+                  gain->saved_ms, gain->wall_ms);
+    if (gain->saved_gap_ms > gain->saved_ms)
+        strbuf_printf(&text, "; up to %.1fx with the client's time between",
+                      improvement_speedup(gain->saved_gap_ms, gain->wall_ms));
+    strbuf_puts(&text, ")");
+    if (gain->statements > 0 && e->statements > 0)
         strbuf_printf(&text, ", %.0f %% fewer statements",
-                      100 * (1 - (double)f->queries_after / (double)f->queries_before));
+                      100 * (double)gain->statements / (double)e->statements);
+    strbuf_puts(&text, "; memory: not observed");
     json_t *out = text.failed ? NULL : rpt_text(strbuf_span(&text));
     strbuf_fini(&text);
     return out;
@@ -118,18 +110,19 @@ static json_t *estimated_improvement(const struct rpt_scope *s)
 static json_t *improvement_detail(const struct rpt_scope *s)
 {
     const struct result *r = s->result;
-    const struct finding *f = best_cure(s);
-    bool whole = s->endpoint == NULL;
-    bool estimated = f != NULL || (whole && r->db_time_saved_ms > 0);
-    double db_ms = whole ? r->db_time_ms : (double)s->endpoint->endpoint->db_us / 1000;
+    const struct endpoint_result *e = s->endpoint;
+    double saved_ms = e == NULL ? r->db_time_saved_ms : e->gain.saved_ms;
+    double db_ms = e == NULL ? r->db_time_ms : (double)e->endpoint->db_us / 1000;
+    double speedup =
+        e == NULL ? r->speedup : improvement_speedup(e->gain.saved_ms, e->gain.wall_ms);
+    bool known = saved_ms > 0;
     json_t *out = json_object();
-    rpt_put(&out, "latency_speedup",
-            f != NULL ? rpt_number(f->before_ms / f->after_ms) : json_null());
-    rpt_put(&out, "kind", json_string(estimated ? "estimated" : "not_estimated"));
+    rpt_put(&out, "latency_speedup", known ? rpt_number(speedup) : json_null());
+    rpt_put(&out, "kind",
+            json_string(improvement_kind_name(e == NULL ? r->gain_kind : e->gain.kind)));
     rpt_put(&out, "db_time_ms", rpt_number(db_ms));
-    rpt_put(&out, "db_time_saved_ms", whole ? rpt_number(r->db_time_saved_ms) : json_null());
-    rpt_put(&out, "db_time_saved_share",
-            whole ? rpt_ratio(r->db_time_saved_ms, r->db_time_ms) : json_null());
+    rpt_put(&out, "db_time_saved_ms", rpt_number(saved_ms));
+    rpt_put(&out, "db_time_saved_share", rpt_ratio(saved_ms, db_ms));
     rpt_put(&out, "bytes_saved", json_null());
     rpt_put(&out, "memory", json_string("not observed"));
     return out;
@@ -162,7 +155,10 @@ static json_t *build(const struct rpt_scope *s, const struct rpt_slugs *slugs)
     if (slugs != NULL)
         rpt_put(&out, "endpoints", rpt_endpoints(r, slugs));
     rpt_put(&out, "issues", rpt_issues(s));
-    rpt_put(&out, "profiling_commands", texts(r->profiling_commands, r->n_profiling_commands));
+    const struct endpoint_result *e = s->endpoint;
+    rpt_put(&out, "profiling_commands",
+            e != NULL ? texts(e->profiling_commands, e->n_profiling_commands)
+                      : texts(r->profiling_commands, r->n_profiling_commands));
     rpt_put(&out, "recommendations", recommendations(s));
     rpt_put(&out, "checklist", rpt_checklist(s));
     rpt_put(&out, "estimated_improvement", estimated_improvement(s));

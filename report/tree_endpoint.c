@@ -50,24 +50,53 @@ static void put_identity(json_t **out, const struct endpoint *e)
     rpt_put(out, "requests", rpt_count(e->units));
 }
 
-static void put_numbers(json_t **out, const struct endpoint *e)
+static void put_numbers(json_t **out, const struct endpoint_result *r)
 {
+    const struct endpoint *e = r->endpoint;
     rpt_put(out, "latency_ms", times_ms(&e->wall_us_each));
     rpt_put(out, "db_ms", times_ms(&e->db_us_each));
     rpt_put(out, "db_time_share", rpt_ratio((double)e->db_us, (double)e->wall_us));
     rpt_put(out, "queries", counts(&e->statements_each));
     rpt_put(out, "rows", counts(&e->rows_each));
     rpt_put(out, "bytes", counts(&e->bytes_each));
-    rpt_put(out, "removable_queries", rpt_count(e->removable));
+    rpt_put(out, "removable_queries", rpt_count(r->gain.statements));
     rpt_put(out, "errors", rpt_count(e->errors));
     rpt_put(out, "new_connections", rpt_count(e->new_connections));
+}
+
+static json_t *class_of(const struct growth *g)
+{
+    const char *class = growth_class(g);
+    return *class != '\0' ? rpt_string(class) : json_null();
+}
+
+/* How the endpoint grows with its rows, where a finding could tell. */
+static json_t *complexity(const struct endpoint_result *e)
+{
+    const struct finding *f = NULL;
+    for (size_t i = 0; i < e->n_findings && f == NULL; i++) {
+        if (e->findings[i]->growth.known)
+            f = e->findings[i];
+    }
+    if (f == NULL)
+        return json_null();
+    json_t *range = json_array();
+    rpt_add(&range, rpt_number(f->growth.from));
+    rpt_add(&range, rpt_number(f->growth.to));
+    json_t *out = json_object();
+    rpt_put(&out, "queries", class_of(&f->growth));
+    rpt_put(&out, "exponent", rpt_number(f->growth.exponent));
+    rpt_put(&out, "latency", class_of(&f->latency));
+    rpt_put(&out, "rows_range", range);
+    return out;
 }
 
 json_t *rpt_endpoint(const struct endpoint_result *e)
 {
     json_t *out = json_object();
     put_identity(&out, e->endpoint);
-    put_numbers(&out, e->endpoint);
+    put_numbers(&out, e);
+    rpt_put(&out, "complexity", complexity(e));
     return out;
 }
 
@@ -89,7 +118,7 @@ static json_t *row(const struct endpoint_result *e, const char *slug)
     rpt_put(&out, "status", json_string(e->needs_optimization ? "NEEDS_OPTIMIZATION" : "PASS"));
     rpt_put(&out, "performance_score", rpt_performance_score(&e->score));
     rpt_put(&out, "issues", issue_counts(e));
-    put_numbers(&out, e->endpoint);
+    put_numbers(&out, e);
     rpt_put(&out, "report", json_sprintf("endpoints/%s.yaml", slug));
     return out;
 }

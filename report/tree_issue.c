@@ -116,12 +116,18 @@ static json_t *growth(const struct finding *f)
     json_t *out = json_object();
     rpt_put(&out, "statements_base", rpt_number(f->growth.base));
     rpt_put(&out, "statements_per_row", rpt_number(f->growth.slope));
+    rpt_put(&out, "statements_exponent", rpt_number(f->growth.exponent));
+    rpt_put(&out, "ms_per_row", f->latency.known ? rpt_number(f->latency.slope) : json_null());
+    rpt_put(&out, "ms_exponent", f->latency.known ? rpt_number(f->latency.exponent) : json_null());
+    rpt_put(&out, "rows_from", rpt_number(f->growth.from));
+    rpt_put(&out, "rows_to", rpt_number(f->growth.to));
     return out;
 }
 
 static json_t *evidence(const struct finding *f)
 {
     json_t *out = json_object();
+    rpt_put(&out, "severity_by", rpt_string(f->severity_by));
     rpt_put(&out, "requests_seen", rpt_count(f->requests_seen));
     rpt_put(&out, "requests", rpt_count(f->requests));
     rpt_put(&out, "occurrences", occurrences(f));
@@ -129,6 +135,7 @@ static json_t *evidence(const struct finding *f)
     rpt_put(&out, "time_share", rpt_number(f->time_share));
     rpt_put(&out, "wasted_ms_p95", rpt_known(f->wasted_ms_p95));
     rpt_put(&out, "round_trips_saved", rpt_number(f->round_trips_saved));
+    rpt_put(&out, "removable_statements", rpt_count(f->removable));
     rpt_put(&out, "lineage", lineage(f));
     rpt_put(&out, "growth", growth(f));
     return out;
@@ -136,18 +143,31 @@ static json_t *evidence(const struct finding *f)
 
 /* --- cure --- */
 
+static json_t *interval(const struct finding *f)
+{
+    json_t *out = json_array();
+    rpt_add(&out, rpt_number(f->ci_low));
+    rpt_add(&out, rpt_number(f->ci_high));
+    return out;
+}
+
 static json_t *improvement(const struct finding *f, double rtt_ms)
 {
-    bool estimated = f->method != NULL && f->before_ms >= 0 && f->after_ms >= 0;
+    bool known = f->method != NULL && f->before_ms >= 0 && f->after_ms >= 0;
+    bool gaps = known && f->after_gap_ms >= 0;
     json_t *out = json_object();
-    rpt_put(&out, "kind", json_string(estimated ? "estimated" : "not_estimated"));
+    rpt_put(&out, "kind", json_string(improvement_kind_name(known ? f->kind : GAIN_UNKNOWN)));
     rpt_put(&out, "before_ms", rpt_known(f->before_ms));
-    rpt_put(&out, "after_ms", estimated ? rpt_number(f->after_ms) : json_null());
-    rpt_put(&out, "speedup", estimated ? rpt_ratio(f->before_ms, f->after_ms) : json_null());
+    rpt_put(&out, "after_ms", known ? rpt_number(f->after_ms) : json_null());
+    rpt_put(&out, "after_ms_with_client_gaps", gaps ? rpt_number(f->after_gap_ms) : json_null());
+    rpt_put(&out, "speedup", known ? rpt_ratio(f->before_ms, f->after_ms) : json_null());
+    rpt_put(&out, "ci95", known && f->ci_known ? interval(f) : json_null());
+    rpt_put(&out, "avoidable_share", rpt_known(f->avoidable));
     rpt_put(&out, "queries_before", rpt_count(f->queries_before));
     rpt_put(&out, "queries_after", rpt_count(f->queries_after));
     rpt_put(&out, "rtt_assumed_ms", rpt_number(rtt_ms));
     rpt_put(&out, "method", rpt_string(f->method));
+    rpt_put(&out, "memory", json_string("not observed"));
     return out;
 }
 
@@ -256,6 +276,7 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     rpt_put(&out, "improvement", improvement(f, rtt_ms));
     if (f->plan != NULL && f->plan->status == PLAN_OK)
         rpt_put(&out, "plan", plan(f));
+    rpt_put(&out, "stack", json_string(stack_name(f->stack)));
     rpt_put(&out, "variants", variants(f));
     return out;
 }

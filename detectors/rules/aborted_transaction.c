@@ -7,6 +7,8 @@
 #include "detectors/rules/tally.h"
 #include "detectors/text.h"
 
+#include <math.h>
+
 enum { EXTRA_REFUSED }; /* statements refused with 25P02 */
 
 static const struct unit_exchange *failed_in(const struct unit *u, uint64_t *refused)
@@ -68,18 +70,23 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char longest[DET_MS_MAX];
-    bool found = false;
     double max_ms = (double)t->count.max / 1000;
-    enum severity severity = tally_level(max_ms, audit_settings(a)->aborted_transaction_ms, &found);
-    if (t->extra[EXTRA_REFUSED] > 0 && severity < SEVERITY_MEDIUM)
-        severity = SEVERITY_MEDIUM;
-    struct finding *f = tally_finding(out, a, &det_aborted_transaction, t, "failed", NULL);
+    struct measure m = {
+        .what = "ms that a failed transaction stays open (longest)",
+        .value = max_ms,
+        .levels = audit_settings(a)->aborted_transaction_ms,
+        .confidence = 0.95,
+        .role = "failed",
+    };
+    /* A statement refused is a finding however short the time; not when the rule is off. */
+    if (t->extra[EXTRA_REFUSED] > 0 && isfinite(m.levels.low))
+        m.levels.low = 0;
+    struct finding *f = tally_finding(out, a, &det_aborted_transaction, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    if (t->extra[EXTRA_REFUSED] > 0 && f->severity < SEVERITY_MEDIUM)
+        measure_raise(out->arena, f, "statements were refused");
+    finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "Failed transaction kept open in %s", t->endpoint->name);
     f->impact = det_text(out->arena,
@@ -91,19 +98,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_aborted_transaction = {
     .name = "aborted_transaction",
     .id = "PA011",
     .title = "Failed transaction kept open",
     .checklist = {7},
+    .confirm = CONFIRM_SESSIONS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

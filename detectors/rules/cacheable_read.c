@@ -11,6 +11,7 @@
 #include "detectors/advice_template.h"
 #include "detectors/rules/rules.h"
 #include "detectors/rules/tally.h"
+#include "detectors/rules/usages.h"
 #include "detectors/rules/writes.h"
 #include "detectors/sessions.h"
 #include "detectors/text.h"
@@ -136,22 +137,11 @@ static bool is_read(const struct seen_exchange *x)
     const struct statement *s = x->statement;
     const struct record_exchange *r = x->record;
     const unsigned odd = EXCHANGE_ERROR | EXCHANGE_UNKNOWN | EXCHANGE_SUSPENDED | EXCHANGE_COPY;
-    bool values_known =
-        r->values_hash != 0 || (r->n_values == 0 && (r->exchange_flags & EXCHANGE_VALUES_CUT) == 0);
     return s->serial != 0 && s->chatter == NULL && s->facts != NULL &&
-           s->facts->status == FACTS_OK && s->facts->n_tables > 0 && values_known &&
+           s->facts->status == FACTS_OK && s->facts->n_tables > 0 &&
+           unit_values_known(r->values_hash, r->n_values, r->exchange_flags) &&
            (r->exchange_flags & odd) == 0 && statement_verb(s) == SQL_VERB_SELECT &&
            !statement_has(s, FACT_FOR_UPDATE) && !statement_has(s, FACT_ONLY_CATALOG);
-}
-
-static bool may_write(const struct statement *s, uint8_t verb)
-{
-    if (s->chatter != NULL)
-        return false;
-    enum sql_verb v = s->facts != NULL ? statement_verb(s) : (enum sql_verb)verb;
-    return v != SQL_VERB_SELECT && v != SQL_VERB_FETCH && v != SQL_VERB_DECLARE &&
-           v != SQL_VERB_VALUES && v != SQL_VERB_EMPTY && v != SQL_VERB_WITH &&
-           sql_verb_class(v) != SQL_CLASS_TX;
 }
 
 static void on_exchange(void *state, struct audit *audit, const struct seen_exchange *x)
@@ -160,11 +150,11 @@ static void on_exchange(void *state, struct audit *audit, const struct seen_exch
     const struct record_exchange *record = x->record;
     (void)audit;
     if (!is_read(x)) {
-        if (may_write(x->statement, record->verb))
+        if (statement_may_write(x->statement, (enum sql_verb)record->verb))
             writes_add(&r->writes, x->statement, record->start_us + (int64_t)record->total_us + 1);
         return;
     }
-    uint64_t key = wire_hash_combine(record->id.hi, record->id.lo);
+    uint64_t key = statement_key(x->statement);
     struct read *read = read_of(r, x->statement, key);
     struct cached *c =
         read != NULL ? cached_of(r, read, wire_hash_combine(key, record->values_hash)) : NULL;
@@ -239,7 +229,7 @@ static void fill(struct findings *out, struct finding *f, const struct read *r,
     f->confidence = 0.7; /* writers that do not pass here are not seen */
     f->basis = BASIS_MEASURED;
     f->requests_seen = u->units;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->statements[f->n_statements++] = (struct finding_statement){"statement", r->statement, u};
     f->issue = det_text(out->arena, "The same rows read again and again in %s", u->endpoint->name);
     f->impact = det_text(
@@ -251,6 +241,13 @@ static void fill(struct findings *out, struct finding *f, const struct read *r,
     f->recommendation =
         det_text(out->arena, "Cache this read of %s for 60 s (predicted hit ratio %.0f %%)",
                  u->endpoint->name, 100 * hits);
+    /* Hits are counted over all endpoints: this one's part of them, by its calls. */
+    f->saved_ms = (double)r->saved_us[TTL_60] / 1000 * share_of(u->calls, r->executions);
+    f->kind = GAIN_MODELLED;
+    f->method =
+        "measured time of the executions that a cache of 60 s would have answered, simulated "
+        "on this traffic";
+    f->time_share = usage_time_share(u);
     f->expected_improvement =
         det_text(out->arena, "%.0f %% fewer executions with a TTL of 60 s (simulated)", 100 * hits);
     advice_template(out->arena, f, r->statement, &texts);
@@ -262,19 +259,24 @@ static void judge(const struct audit *a, const struct read *r, struct findings *
     const double max_stale = 0.01;
     const double min_hits = 0.5;
     double minutes = (double)(r->last_us - r->first_us) / 60e6;
-    bool found = false;
     if (minutes < shortest_run || r->hits[TTL_60] < MIN_HITS ||
         share_of(r->hits[TTL_60], r->executions) < min_hits ||
         share_of(r->stale[TTL_60], r->hits[TTL_60]) > max_stale)
         return;
     double saved_ms = (double)r->saved_us[TTL_60] / 1000 / minutes;
-    enum severity severity = tally_level(saved_ms, audit_settings(a)->cacheable_read_ms, &found);
-    const struct usage *u = found ? main_usage(a, r->statement) : NULL;
+    const struct measure m = {
+        .what = "ms of database time a minute that a cache of 60 s saves (simulated)",
+        .value = saved_ms,
+        .levels = audit_settings(a)->cacheable_read_ms,
+        .confidence = 0.7, /* writers that do not pass here are not seen */
+    };
+    const struct usage *u = measure_reached(&m) ? main_usage(a, r->statement) : NULL;
     struct finding *f =
         u != NULL ? findings_add(out, &det_cacheable_read, u->endpoint, r->statement) : NULL;
     if (f == NULL)
         return;
-    f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
+    measure_judge(out->arena, f, &m);
+    measure_cap(f, SEVERITY_MEDIUM);
     fill(out, f, r, u, minutes);
 }
 
@@ -290,6 +292,7 @@ const struct detector det_cacheable_read = {
     .id = "PA018",
     .title = "Reads that a cache would answer",
     .checklist = {8, 39},
+    .confirm = CONFIRM_LOAD,
     .init = init,
     .on_exchange = on_exchange,
     .on_finish = on_finish,

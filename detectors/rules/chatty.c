@@ -14,8 +14,7 @@ static uint64_t distinct_statements(const struct unit *u)
     uint64_t n = 0;
     map64_init(&seen, u->n);
     for (size_t i = 0; i < u->n; i++) {
-        struct sql_id id = u->exchanges[i].statement->id;
-        uint64_t key = wire_hash_combine(id.hi, id.lo);
+        uint64_t key = statement_key(u->exchanges[i].statement);
         if (map64_get(&seen, key) == NULL && map64_put(&seen, key, &seen) == MAP64_OK)
             n++;
     }
@@ -50,16 +49,17 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     const struct det_settings *set = audit_settings(a);
     uint64_t p95 = histogram_percentile(&t->count, 0.95);
-    enum severity severity = tally_level((double)p95, set->chatty, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_chatty, t, NULL, NULL) : NULL;
+    struct measure m = {
+        .what = "different statements in a request (p95)",
+        .value = (double)p95,
+        .levels = set->chatty,
+        .confidence = 0.8,
+    };
+    struct finding *f = tally_finding(out, a, &det_chatty, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.8;
-    f->basis = BASIS_MEASURED;
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "%llu different statements in one request of %s",
                         (unsigned long long)p95, t->endpoint->name);
@@ -72,19 +72,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, NULL, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_chatty = {
     .name = "chatty",
     .id = "PA008",
     .title = "Many different statements in one request",
     .checklist = {2},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

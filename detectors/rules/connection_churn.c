@@ -45,20 +45,20 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char mean[DET_MS_MAX];
-    bool found = false;
     uint64_t n = t->count.count;
     double share = t->endpoint->units > 0 ? (double)n / (double)t->endpoint->units : 0;
-    enum severity severity = tally_level(share, audit_settings(a)->connection_churn, &found);
-    struct finding *f = found && n >= MIN_CONNECTIONS
-                            ? tally_finding(out, a, &det_connection_churn, t, NULL, NULL)
-                            : NULL;
+    struct measure m = {
+        .what = "new connections a request",
+        .value = share,
+        .levels = audit_settings(a)->connection_churn,
+        .confidence = 0.95,
+    };
+    struct finding *f =
+        n >= MIN_CONNECTIONS ? tally_finding(out, a, &det_connection_churn, t, &m) : NULL;
     if (f == NULL)
         return;
     double mean_ms = (double)t->cost_us.sum / (double)n / 1000;
-    f->severity = severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->time_share = 0; /* connecting is no database time of the endpoint */
     f->saved_ms = 0;
     f->issue = det_text(out->arena, "A new connection for %.0f %% of the requests of %s",
@@ -71,13 +71,13 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
                  (unsigned long long)n, det_ms(mean_ms, mean));
     f->recommendation =
         det_text(out->arena, "Take the connections of %s from a pool", t->endpoint->name);
+    /* Logging in comes before the request's time begins. */
+    f->after_ms = f->before_ms;
+    f->before_ms += mean_ms;
+    f->kind = GAIN_ESTIMATED;
+    f->method = "p95 of the unit and the mean time of a login, less that login (both measured)";
     f->expected_improvement = det_text(out->arena, "%s less a request (measured)", mean);
     advice_template(out->arena, f, NULL, &texts);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
 }
 
 const struct detector det_connection_churn = {
@@ -85,9 +85,10 @@ const struct detector det_connection_churn = {
     .id = "PA015",
     .title = "A new connection for each request",
     .checklist = {5},
+    .confirm = CONFIRM_SESSIONS | CONFIRM_LOAD,
     .init = tallies_init,
     .on_session_end = on_session_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

@@ -113,17 +113,22 @@ static const struct advice_texts texts = {
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char saved[DET_MS_MAX];
-    bool found = false;
     double saved_ms = (double)histogram_percentile(&t->cost_us, 0.95) / 1000;
-    enum severity severity = tally_level(saved_ms, audit_settings(a)->consecutive_ms, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_consecutive, t, "first", "second") : NULL;
+    struct measure m = {
+        .what = "ms a request that need not be waited (p95)",
+        .value = saved_ms,
+        .levels = audit_settings(a)->consecutive_ms,
+        .confidence = 0.6,
+        /* values that were computed from rows look independent */ .role = "first",
+        .other_role = "second",
+    };
+    struct finding *f = tally_finding(out, a, &det_consecutive, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
-    f->confidence = 0.6; /* values that were computed from rows look independent */
-    f->basis = BASIS_MEASURED;
-    f->removable = 0;
+    measure_cap(f, SEVERITY_MEDIUM);
+    f->kind = GAIN_ESTIMATED;
+    f->method = "the measured times of the statements but for the longest, which the others would "
+                "run beside";
     f->issue = det_text(out->arena, "%llu statements one after the other in %s that need not wait",
                         (unsigned long long)f->occurrences.p50, t->endpoint->name);
     f->impact =
@@ -137,19 +142,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_consecutive = {
     .name = "consecutive",
     .id = "PA007",
     .title = "Independent statements one after the other",
     .checklist = {9, 32},
+    .confirm = CONFIRM_CALLS | CONFIRM_LOAD,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

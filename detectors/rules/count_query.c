@@ -34,46 +34,57 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 {
     double low_us = audit_settings(audit)->count_query_ms.low * 1000;
     for (size_t i = 0; i < unit->n; i++) {
-        const struct unit_exchange *x = &unit->exchanges[i];
+        struct unit_exchange *x = &unit->exchanges[i];
         if ((double)x->total_us < low_us || !is_count(x))
             continue;
         const struct unit_exchange *page = page_of(unit, x);
         struct tally *t =
             page != NULL ? tally_get(state, unit->endpoint, x->statement, page->statement, x->tag)
                          : NULL;
-        if (t != NULL)
-            tally_add(t, x->total_us, x->total_us);
+        if (t == NULL)
+            continue;
+        tally_add(t, x->total_us, x->total_us);
+        tally_claim(state, t, x);
     }
 }
 
 static const struct advice_texts texts = {
     .sqlalchemy = "# One row more than the page tells whether there is another; no count.\n"
-                  "found = session.scalars(stmt.limit(limit + 1)).all()\n"
+                  "page_stmt = stmt.order_by({Model}.id).limit(limit + 1)  # or your own order\n"
+                  "found = session.scalars(page_stmt).all()\n"
+                  "# with AsyncSession: (await session.scalars(page_stmt)).all()\n"
                   "page, has_more = found[:limit], len(found) > limit\n"
                   "# Where a number must be shown, an estimate:\n"
                   "# SELECT reltuples::bigint FROM pg_class WHERE oid = '{table}'::regclass\n",
     .django = "# One row more than the page tells whether there is another; no count.\n"
-              "found = list(queryset[start : start + limit + 1])\n"
+              "# queryset: yours, with its filters; a page needs an order.\n"
+              "found = list(queryset.order_by(\"pk\")[start : start + limit + 1])\n"
               "page, has_more = found[:limit], len(found) > limit\n"
               "# DRF: CursorPagination; admin: show_full_result_count = False\n",
     .asyncpg = "# One row more than the page tells whether there is another; no count.\n"
-               "found = await conn.fetch(\"SELECT ... FROM {table} ... LIMIT $1\", limit + 1)\n"
+               "# Keep your conditions and your order.\n"
+               "found = await conn.fetch(\n"
+               "    \"SELECT ... FROM {table} ORDER BY id LIMIT $1\", limit + 1\n"
+               ")\n"
                "page, has_more = found[:limit], len(found) > limit\n",
 };
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char p95[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)histogram_percentile(&t->count, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->count_query_ms, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_count_query, t, "count", "page") : NULL;
+    struct measure m = {
+        .what = "ms to count the list (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->count_query_ms,
+        .confidence = 0.85,
+        .role = "count",
+        .other_role = "page",
+    };
+    struct finding *f = tally_finding(out, a, &det_count_query, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.85;
-    f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->issue = det_text(out->arena, "count(*) with each page of %s: %s (p95)", t->endpoint->name,
                         det_ms(p95_ms, p95));
     f->impact = det_text(out->arena,
@@ -86,19 +97,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_count_query = {
     .name = "count_query",
     .id = "PA021",
     .title = "count(*) with each page",
     .checklist = {4},
+    .confirm = CONFIRM_PLAN,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

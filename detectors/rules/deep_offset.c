@@ -39,17 +39,20 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t p95 = histogram_percentile(&t->count, 0.95);
-    enum severity severity = tally_level((double)p95, audit_settings(a)->deep_offset, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_deep_offset, t, "statement", NULL) : NULL;
+    struct measure m = {
+        .what = "rows skipped (p95)",
+        .value = (double)p95,
+        .levels = audit_settings(a)->deep_offset,
+        .confidence = 0.95,
+        .role = "statement",
+    };
+    struct finding *f = tally_finding(out, a, &det_deep_offset, t, &m);
     if (f == NULL)
         return;
     const uint64_t slow_us = 100000;
-    f->severity = t->cost_us.max >= slow_us ? tally_raise(severity) : severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
+    if (t->cost_us.max >= slow_us)
+        measure_raise(out->arena, f, "skipping took 100 ms");
     f->issue = det_text(out->arena, "Page far behind in %s: OFFSET %llu", t->endpoint->name,
                         (unsigned long long)p95);
     f->impact = det_text(out->arena,
@@ -57,14 +60,12 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
                          "throws them away, more with each page.",
                          advice_sql(out->arena, t->statement), (unsigned long long)p95,
                          (unsigned long long)t->count.max);
+    f->kind = GAIN_MODELLED;
+    f->method = "the statement's measured time, taken to be in proportion to the rows that are "
+                "skipped and returned";
     f->recommendation =
         det_text(out->arena, "Page through %s by the last key seen", t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
 }
 
 const struct detector det_deep_offset = {
@@ -72,9 +73,10 @@ const struct detector det_deep_offset = {
     .id = "PA020",
     .title = "Deep OFFSET",
     .checklist = {4},
+    .confirm = CONFIRM_PLAN,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

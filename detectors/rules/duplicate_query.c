@@ -27,6 +27,7 @@ struct group {
     size_t first;
     size_t last; /* the latest execution, in whose place a repeat would stand */
     struct asked *asked;
+    struct tally *tally; /* NULL when it is no case */
     uint64_t times;
     uint64_t repeat_us;
 };
@@ -39,16 +40,12 @@ struct scan {
     size_t n;
     struct asked *asked;
     size_t n_asked;
+    struct group **repeats; /* exchange -> its group, when it repeats an earlier one */
 };
-
-static bool values_are_known(const struct unit_exchange *x)
-{
-    return x->values_hash != 0 || (x->n_values == 0 && (x->flags & EXCHANGE_VALUES_CUT) == 0);
-}
 
 static struct asked *asked_of(struct scan *s, const struct statement *statement)
 {
-    uint64_t key = wire_hash_combine(statement->id.hi, statement->id.lo);
+    uint64_t key = statement_key(statement);
     struct asked *found = map64_get(&s->statements, key);
     if (found != NULL)
         return found;
@@ -62,8 +59,7 @@ static struct asked *asked_of(struct scan *s, const struct statement *statement)
 
 static void add_read(struct scan *s, const struct unit_exchange *x, size_t at)
 {
-    struct sql_id id = x->statement->id;
-    uint64_t key = wire_hash_combine(wire_hash_combine(id.hi, id.lo), x->values_hash);
+    uint64_t key = wire_hash_combine(statement_key(x->statement), x->values_hash);
     key = wire_hash_combine(wire_hash_combine(key, x->result_hash), x->rows);
     struct group *g = map64_get(&s->groups, key);
     if (g != NULL) {
@@ -71,6 +67,7 @@ static void add_read(struct scan *s, const struct unit_exchange *x, size_t at)
         if (writes_last(&s->writes, x->statement) <= (int64_t)g->last + 1) {
             g->times++;
             g->repeat_us += x->total_us;
+            s->repeats[at] = g;
         }
         g->last = at;
         return;
@@ -88,14 +85,15 @@ static void scan_unit(struct scan *s, const struct unit *u)
 {
     for (size_t i = 0; i < u->n; i++) {
         const struct unit_exchange *x = &u->exchanges[i];
-        if (unit_exchange_reads(x) && values_are_known(x))
+        if (unit_exchange_reads(x) && unit_values_known(x->values_hash, x->n_values, x->flags))
             add_read(s, x, i);
-        else if (unit_exchange_writes(x) || (x->flags & EXCHANGE_ERROR) != 0)
+        else if (statement_may_write(x->statement, (enum sql_verb)x->verb) ||
+                 (x->flags & EXCHANGE_ERROR) != 0)
             writes_add(&s->writes, x->statement, (int64_t)i + 1);
     }
 }
 
-static void count(struct tallies *t, const struct unit *u, const struct group *g,
+static void count(struct tallies *t, const struct unit *u, struct group *g,
                   const struct levels *levels)
 {
     const struct unit_exchange *x = &u->exchanges[g->first];
@@ -105,20 +103,25 @@ static void count(struct tallies *t, const struct unit *u, const struct group *g
     if (tally == NULL)
         return;
     tally_add(tally, g->times, g->repeat_us);
-    tally->removable += g->times - 1;
+    g->tally = tally;
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
 {
     struct scan s = {.all = calloc(unit->n, sizeof(*s.all)),
-                     .asked = calloc(unit->n, sizeof(*s.asked))};
+                     .asked = calloc(unit->n, sizeof(*s.asked)),
+                     .repeats = calloc(unit->n, sizeof(struct group *))};
     map64_init(&s.groups, unit->n);
     map64_init(&s.statements, unit->n);
     writes_init(&s.writes);
-    if (unit->n > 1 && s.all != NULL && s.asked != NULL) {
+    if (unit->n > 1 && s.all != NULL && s.asked != NULL && s.repeats != NULL) {
         scan_unit(&s, unit);
         for (size_t i = 0; i < s.n; i++)
             count(state, unit, &s.all[i], &audit_settings(audit)->duplicate_query);
+        for (size_t i = 0; i < unit->n; i++) {
+            if (s.repeats[i] != NULL && s.repeats[i]->tally != NULL)
+                tally_claim(state, s.repeats[i]->tally, &unit->exchanges[i]);
+        }
     }
     ((struct tallies *)state)->lost += s.writes.lost;
     writes_fini(&s.writes);
@@ -126,6 +129,7 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
     map64_fini(&s.statements);
     free(s.all);
     free(s.asked);
+    free(s.repeats);
 }
 
 static const struct advice_texts texts = {
@@ -143,18 +147,18 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
-    enum severity severity = tally_level((double)histogram_percentile(&t->count, 0.95),
-                                         audit_settings(a)->duplicate_query, &found);
+    struct measure m = {
+        .what = "times in one request (p95)",
+        .value = (double)histogram_percentile(&t->count, 0.95),
+        .levels = audit_settings(a)->duplicate_query,
+        .confidence = 0.95,
+        .role = "repeated",
+    };
     if (t->statement->facts == NULL || t->statement->chatter != NULL)
         return;
-    struct finding *f =
-        found ? tally_finding(out, a, &det_duplicate_query, t, "repeated", NULL) : NULL;
+    struct finding *f = tally_finding(out, a, &det_duplicate_query, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
     f->round_trips_saved = (double)(f->occurrences.p50 - 1);
     f->queries_after = f->queries_before - (f->occurrences.p50 - 1);
     f->issue = det_text(out->arena, "The same query %llu times in one request of %s",
@@ -173,19 +177,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_duplicate_query = {
     .name = "duplicate_query",
     .id = "PA005",
     .title = "The same query again in one request",
     .checklist = {8, 39},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

@@ -67,20 +67,22 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
 {
     char longest[DET_MS_MAX];
     char p95[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)histogram_percentile(&t->count, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->idle_transaction_ms, &found);
-    bool often = t->count.count >= MIN_UNITS || severity > SEVERITY_LOW;
-    struct finding *f = found && often
-                            ? tally_finding(out, a, &det_idle_transaction, t, "first in it", NULL)
-                            : NULL;
+    struct measure m = {
+        .what = "ms that an open transaction waits (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->idle_transaction_ms,
+        .confidence = 0.95,
+        .role = "first in it",
+    };
+    bool often = t->count.count >= MIN_UNITS || m.value >= m.levels.medium;
+    struct finding *f = often ? tally_finding(out, a, &det_idle_transaction, t, &m) : NULL;
     if (f == NULL)
         return;
     bool locked = t->extra[EXTRA_LOCKED] * 2 > t->count.count;
-    f->severity = locked ? tally_raise(severity) : severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    if (locked)
+        measure_raise(out->arena, f, "it holds locks");
+    finding_once(f);
     f->time_share = 0;
     f->saved_ms = 0;
     f->issue = det_text(out->arena, "Transaction left idle in %s: %s (p95)", t->endpoint->name,
@@ -97,19 +99,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_idle_transaction = {
     .name = "idle_transaction",
     .id = "PA009",
     .title = "Transaction left open while the application does something else",
     .checklist = {7, 14},
+    .confirm = CONFIRM_SESSIONS | CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

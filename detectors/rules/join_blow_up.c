@@ -24,38 +24,44 @@ static double repeated_share(const struct statement_widths *w)
 }
 
 static const struct advice_texts texts = {
-    .sqlalchemy = "from sqlalchemy.orm import selectinload\n\n"
-                  "# Collections by a second statement, which sends each parent once.\n"
-                  "stmt = select({Model}).options(selectinload({Model}.children))\n"
-                  "# instead of joinedload, or lazy=\"joined\" on the mapper\n",
-    .django = "# Collections by a second statement, which sends each parent once.\n"
-              "{Model}.objects.prefetch_related(\"children\")\n"
-              "# instead of .values(...) over a reverse relation\n",
-    .asyncpg = "# Two statements, or the children as one value of the parent's row:\n"
-               "{rows} = await conn.fetch(\n"
-               "    \"SELECT p.id, ..., json_agg(json_build_object('id', c.id)) AS children\"\n"
-               "    \" FROM {table} p JOIN ... c ON ... GROUP BY p.id\"\n"
-               ")\n",
+    .sqlalchemy =
+        "from sqlalchemy.orm import selectinload\n\n"
+        "# Collections by a second statement, which sends each parent once; `children` stands\n"
+        "# for the relationship that is joined now.\n"
+        "stmt = select({Model}).options(selectinload({Model}.children))\n"
+        "# instead of joinedload, or lazy=\"joined\" on the mapper\n",
+    .django =
+        "# Collections by a second statement, which sends each parent once; `children` stands\n"
+        "# for the reverse relation that is joined now.\n"
+        "{Model}.objects.prefetch_related(\"children\")\n"
+        "# instead of .values(...) over a reverse relation\n",
+    .asyncpg =
+        "# Two statements; `children` and `parent_id` stand for the table that is joined now.\n"
+        "{rows} = await conn.fetch(\"SELECT ... FROM {table} WHERE ...\")\n"
+        "children = await conn.fetch(\n"
+        "    \"SELECT ... FROM children WHERE parent_id = ANY($1)\",\n"
+        "    [row[\"id\"] for row in {rows}],\n"
+        ")\n",
 };
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)
 {
     const struct statement *s = u->statement;
-    bool found = false;
     if (s->widths == NULL || !statement_has(s, FACT_JOIN) || u->max_rows < MIN_ROWS ||
         u->units == 0)
         return;
     double share = repeated_share(s->widths);
     double bytes = share * (double)u->bytes / (double)u->units;
-    enum severity severity = tally_level(bytes, audit_settings(a)->join_blow_up_bytes, &found);
-    struct finding *f =
-        found && share >= MIN_SHARE ? usage_finding(out, &det_join_blow_up, u) : NULL;
+    struct measure m = {
+        .what = "bytes repeated in a request (mean)",
+        .value = bytes,
+        .levels = audit_settings(a)->join_blow_up_bytes,
+        .confidence = 0.9,
+    };
+    struct finding *f = share >= MIN_SHARE ? usage_measured(out, &det_join_blow_up, u, &m) : NULL;
     if (f == NULL)
         return;
     char size[USAGE_BYTES_MAX];
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "A join that repeats its parent in %s", u->endpoint->name);
     f->impact = det_text(out->arena,
                          "%.0f %% of the bytes of `%s` repeat the row before (measured on %llu "
@@ -69,16 +75,11 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_template(out->arena, f, s, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_join_blow_up = {
     .name = "join_blow_up",
     .id = "PA024",
     .title = "A join that repeats its parent",
     .checklist = {2},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_PLAN | CONFIRM_MEMORY,
+    .judge_usage = judge,
 };

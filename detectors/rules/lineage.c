@@ -100,8 +100,7 @@ static bool make_room(struct lineage *l, size_t n)
 
 /* --- groups --- */
 
-/* One key, read, and answered: what a loop over rows sends. */
-static bool is_single(const struct unit_exchange *x)
+bool lineage_is_single(const struct unit_exchange *x)
 {
     const struct statement *s = x->statement;
     bool reads = s->verb == SQL_VERB_SELECT || s->verb == SQL_VERB_WITH ||
@@ -143,7 +142,7 @@ static bool make_groups(struct lineage *l, const struct unit *u)
             if (x->rows > g->max_rows)
                 g->max_rows = x->rows;
         }
-        g->n_single += is_single(x);
+        g->n_single += lineage_is_single(x);
     }
     return true;
 }
@@ -182,7 +181,7 @@ static void measure_child(struct lineage *l, const struct unit *u, const struct 
     size_t n = 0;
     for (uint32_t i = g->first; i != NO_EXCHANGE; i = l->next[i]) {
         const struct unit_exchange *x = &u->exchanges[i];
-        if (!is_single(x))
+        if (!lineage_is_single(x))
             continue;
         if (before == NULL) {
             c->first = i;
@@ -302,7 +301,7 @@ static struct match match_position(struct lineage *l, const struct unit *u, cons
     for (uint32_t i = g->first; i != NO_EXCHANGE && (m.tried - m.matched) * 2 <= g->n_single;
          i = l->next[i]) {
         const struct unit_exchange *x = &u->exchanges[i];
-        if (!is_single(x))
+        if (!lineage_is_single(x))
             continue;
         m.tried++;
         if (x->values == NULL || position >= x->n_values)

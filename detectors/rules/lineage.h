@@ -38,6 +38,9 @@ struct lineage_child {
     bool rooted;  /* some one execution of the parent returned two rows, or it is a child itself */
 };
 
+/* One key, read, and answered: what a loop over rows sends. */
+bool lineage_is_single(const struct unit_exchange *x);
+
 struct lineage; /* memory that is used again from unit to unit */
 
 struct lineage *lineage_new(void);

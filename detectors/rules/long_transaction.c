@@ -56,6 +56,8 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 
 static const struct advice_texts texts = {
     .sqlalchemy =
+        "import itertools\n\n"
+        "from sqlalchemy import update\n\n"
         "# Work in pieces, each with a transaction of its own.\n"
         "for chunk in itertools.batched(ids, 1000):  # Python 3.12; slice before\n"
         "    with session.begin():\n"
@@ -69,23 +71,26 @@ static const struct advice_texts texts = {
         "# Work in pieces, each with a transaction of its own.\n"
         "for start in range(0, len(ids), 1000):\n"
         "    async with conn.transaction():\n"
-        "        await conn.execute(\"... WHERE id = ANY($1)\", ids[start : start + 1000])\n",
+        "        await conn.execute(\n"
+        "            \"UPDATE {table} SET ... WHERE id = ANY($1)\", ids[start : start + 1000]\n"
+        "        )\n",
 };
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
     char p95[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)histogram_percentile(&t->count, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->long_transaction_ms, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_long_transaction, t, "longest in it", NULL) : NULL;
+    struct measure m = {
+        .what = "ms that the transaction lasts (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->long_transaction_ms,
+        .confidence = 0.9,
+        .role = "longest in it",
+    };
+    struct finding *f = tally_finding(out, a, &det_long_transaction, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "Long transaction in %s: %s (p95)", t->endpoint->name,
                         det_ms(p95_ms, p95));
@@ -99,19 +104,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_long_transaction = {
     .name = "long_transaction",
     .id = "PA010",
     .title = "Transaction that takes long",
     .checklist = {7},
+    .confirm = CONFIRM_SESSIONS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

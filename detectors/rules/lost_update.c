@@ -191,31 +191,36 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
 
 static const struct advice_texts texts = {
     .sqlalchemy =
-        "# Let the database compute, so that nothing is read before:\n"
+        "from sqlalchemy import update\n\n"
+        "# Let the database compute, so that nothing is read before; n is the column.\n"
         "session.execute(update({Model}).where({Model}.id == key).values(n={Model}.n - 1))\n"
+        "# with AsyncSession: await session.execute(...)\n"
         "# or lock what is read: session.get({Model}, key, with_for_update=True)\n"
         "# or a version column: __mapper_args__ = {\"version_id_col\": version}\n",
-    .django = "# Let the database compute, so that nothing is read before:\n"
+    .django = "from django.db.models import F\n\n"
+              "# Let the database compute, so that nothing is read before; n is the column.\n"
               "{Model}.objects.filter(pk=key).update(n=F(\"n\") - 1)\n"
               "# or lock what is read, inside transaction.atomic():\n"
               "{one} = {Model}.objects.select_for_update().get(pk=key)\n",
-    .asyncpg = "# Let the database compute, so that nothing is read before:\n"
+    .asyncpg = "# Let the database compute, so that nothing is read before; n is the column.\n"
                "await conn.execute(\"UPDATE {table} SET n = n - 1 WHERE id = $1\", key)\n"
                "# or lock what is read, inside a transaction: SELECT ... FOR UPDATE\n",
 };
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t n = t->count.count;
-    enum severity severity = tally_level((double)n, audit_settings(a)->lost_update, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_lost_update, t, "overwrites", "read") : NULL;
+    struct measure m = {
+        .what = "updates lost",
+        .value = (double)n,
+        .levels = audit_settings(a)->lost_update,
+        .confidence = 0.9,
+        .role = "overwrites",
+        .other_role = "read",
+    };
+    struct finding *f = tally_finding(out, a, &det_lost_update, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "Updates of others overwritten in %s", t->endpoint->name);
     f->impact =
@@ -240,6 +245,7 @@ const struct detector det_lost_update = {
     .id = "PA013",
     .title = "Updates of others overwritten",
     .checklist = {7},
+    .confirm = CONFIRM_LOAD | CONFIRM_CONFLICTS,
     .init = init,
     .on_exchange = on_exchange,
     .on_unit_end = on_unit_end,

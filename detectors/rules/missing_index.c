@@ -43,13 +43,17 @@ static bool is_wasteful(const struct det_settings *set, const struct record_plan
            p->total_cost >= set->missing_index_min_cost;
 }
 
-static enum severity severity_of(const struct det_settings *set, const struct usage *u)
+static void judge_severity(struct finding *f, const struct det_settings *set, const struct usage *u)
 {
-    if (u->statement->plan->table_rows < SMALL_TABLE_ROWS)
-        return SEVERITY_LOW;
     double mean_ms = histogram_mean(&u->time_us) / 1000;
     bool hot = usage_time_share(u) >= HIGH_TIME_SHARE && mean_ms >= set->explain_min_mean_ms;
-    return hot ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    f->severity = hot ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    f->severity_by = hot ? "a quarter of the endpoint's database time or more"
+                         : "less than a quarter of the endpoint's database time";
+    if (u->statement->plan->table_rows >= SMALL_TABLE_ROWS)
+        return;
+    measure_cap(f, SEVERITY_LOW);
+    f->severity_by = "a table of less than 10000 rows";
 }
 
 /* Of the statement's time, what the scan spends on rows it drops, going by the planner's costs. */
@@ -107,19 +111,14 @@ static void describe(struct arena *arena, struct finding *f, const struct usage 
     strbuf_fini(&table);
 }
 
-static void estimate(struct arena *arena, struct finding *f, const struct usage *u)
+static void estimate(struct finding *f, const struct audit *a, const struct usage *u)
 {
-    char before[DET_MS_MAX];
-    char after[DET_MS_MAX];
-    double share = avoidable_share(u->statement->plan);
-    double saved_ms = share * (double)histogram_percentile(&u->time_us, 0.95) / 1000;
-    f->after_ms = f->before_ms > saved_ms ? f->before_ms - saved_ms : 0;
-    f->saved_ms = share * (double)u->time_us.sum / 1000;
-    f->method = "p95 of the unit less the statement's p95 times the scan's share of the planner's "
-                "cost for rows it drops; writes to the table pay for the index";
-    f->expected_improvement =
-        det_text(arena, "p95 %s -> %s (estimated from the planner's costs; writes become slower)",
-                 det_ms(f->before_ms, before), det_ms(f->after_ms, after));
+    f->saved_ms = avoidable_share(u->statement->plan) * usage_work_ms(a, u);
+    f->kind = GAIN_ESTIMATED;
+    f->method =
+        "p95 of the unit less the share of all units' time that the statement takes beyond a "
+        "bare round trip, times the scan's share of the planner's cost for rows it drops";
+    f->expected_improvement = "writes to the table become slower: they pay for the index";
 }
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)
@@ -131,18 +130,12 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
         return;
     f->plan = keep_plan(out->arena, u->statement->plan);
     struct scan s = scan_of(f->plan != NULL ? f->plan : u->statement->plan);
-    f->severity = severity_of(set, u);
+    judge_severity(f, set, u);
     f->confidence = 0.9;
     f->basis = BASIS_PLAN;
     describe(out->arena, f, u, &s);
-    estimate(out->arena, f, u);
+    estimate(f, a, u);
     advice_missing_index(out->arena, f, &s.index);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
 }
 
 const struct detector det_missing_index = {
@@ -150,5 +143,6 @@ const struct detector det_missing_index = {
     .id = "PA004",
     .title = "A whole table is read to keep a few rows",
     .checklist = {3},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_PLAN,
+    .judge_usage = judge,
 };

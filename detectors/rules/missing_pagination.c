@@ -20,18 +20,19 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
 {
     const struct det_settings *set = audit_settings(a);
     uint64_t p95 = histogram_percentile(&u->rows_each, 0.95);
-    bool found = false;
-    enum severity severity = tally_level((double)p95, set->missing_pagination, &found);
+    struct measure m = {
+        .what = "rows (p95)",
+        .value = (double)p95,
+        .levels = set->missing_pagination,
+        .confidence = 0.7,
+    };
     bool told_already = u->max_rows >= (uint64_t)set->unbounded_min_rows;
-    if (!found || told_already || u->units < MIN_UNITS || has_end(u->statement) || u->limited > 0 ||
+    if (told_already || u->units < MIN_UNITS || has_end(u->statement) || u->limited > 0 ||
         u->rows_each.min == u->rows_each.max)
         return;
-    struct finding *f = usage_finding(out, &det_missing_pagination, u);
+    struct finding *f = usage_measured(out, &det_missing_pagination, u, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.7;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "A list that grows without pages in %s", u->endpoint->name);
     f->impact = det_text(
         out->arena,
@@ -43,16 +44,11 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_unbounded(out->arena, f, u->statement);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_missing_pagination = {
     .name = "missing_pagination",
     .id = "PA022",
     .title = "List that grows without pages",
     .checklist = {4},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_PLAN,
+    .judge_usage = judge,
 };

@@ -13,10 +13,12 @@
 #include "detectors/advice.h"
 #include "detectors/audit.h"
 #include "detectors/ledger.h"
+#include "detectors/rules/measure.h"
 #include "detectors/rules/repeats.h"
 #include "detectors/rules/rules.h"
 #include "detectors/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MAX_REPEATS = FINDING_MAX_STATEMENTS - 1 };
@@ -48,21 +50,6 @@ static double share_of(uint64_t part_us, uint64_t whole_us)
     return share < 1 ? share : 1;
 }
 
-static enum severity severity_of(uint64_t trips_p95, double wasted_ms, double share, uint64_t n_p95,
-                                 bool pipelined)
-{
-    int s = SEVERITY_LOW;
-    if (trips_p95 >= 100 || wasted_ms >= 500)
-        s = SEVERITY_CRITICAL;
-    else if (trips_p95 >= 20 || wasted_ms >= 100 || (share >= 0.30 && n_p95 >= 10))
-        s = SEVERITY_HIGH;
-    else if (trips_p95 >= 5)
-        s = SEVERITY_MEDIUM;
-    if (pipelined && s > SEVERITY_LOW)
-        s--;
-    return (enum severity)s;
-}
-
 /* --- the finding --- */
 
 /* Repeats of one parent's column at one endpoint: one loop, one finding. */
@@ -76,9 +63,10 @@ struct loop {
 struct sums {
     uint64_t n_min, n_p50, n_p95, n_max;
     uint64_t trips_p50, trips_p95;
-    uint64_t matched, of, removable, repeat_us, batch_us;
+    uint64_t matched, of, repeat_us;
+    uint64_t claims;
     uint64_t batches; /* statements that take the place of the repeats */
-    double wasted_ms_p95, gap_ms, batch_ms;
+    double wasted_ms_p95, gap_ms;
     bool pipelined;
 };
 
@@ -95,13 +83,11 @@ static struct sums sum_up(const struct loop *l)
         s.trips_p95 += histogram_percentile(&e->trips_each, 0.95);
         s.matched += e->matched;
         s.of += e->of;
-        s.removable += e->removable;
         s.repeat_us += e->repeat_us;
+        s.claims |= e->claim;
         s.batches += !repeat_is_to_one(e);
-        s.batch_us += e->single_us.sum;
         s.wasted_ms_p95 += (double)histogram_percentile(&e->wasted_us_each, 0.95) / 1000;
         s.gap_ms += (double)e->gap_us / 1000 / (double)e->units;
-        s.batch_ms += (double)histogram_percentile(&e->single_us, 0.95) / 1000;
         s.pipelined &= e->pipelined * 2 > e->units;
     }
     return s;
@@ -119,8 +105,7 @@ static void fill_evidence(struct finding *f, const struct audit *a, const struct
     f->occurrences.max = s->n_max;
     f->wasted_ms_p95 = s->wasted_ms_p95;
     f->round_trips_saved = (double)s->trips_p50;
-    f->removable = s->removable;
-    f->saved_ms = s->repeat_us > s->batch_us ? (double)(s->repeat_us - s->batch_us) / 1000 : 0;
+    f->claims = s->claims;
     f->time_share = share_of(s->repeat_us, e->endpoint->db_us);
     if (e->parent != NULL)
         f->statements[f->n_statements++] =
@@ -159,17 +144,11 @@ static void fill_lineage(struct arena *arena, struct finding *f, const struct re
     f->lineage.of = s->of;
 }
 
-/* After the cure each repeat is one statement for the whole page, taken to cost what its slowest
- * single one did. */
-static void fill_improvement(struct finding *f, const struct sums *s)
+/* After the cure each repeat is one statement for the whole page, or none where a join brings it.
+ */
+static void fill_counts(struct finding *f, const struct sums *s)
 {
     const struct endpoint *e = f->endpoint;
-    f->before_ms = (double)histogram_percentile(&e->wall_us_each, 0.95) / 1000;
-    f->after_ms = f->before_ms - s->wasted_ms_p95;
-    if (f->after_ms < s->batch_ms)
-        f->after_ms = s->batch_ms < f->before_ms ? s->batch_ms : f->before_ms;
-    f->method = "p95 of the unit less the measured time of the 2nd to last repeat (p95); the batch "
-                "is taken to cost as much as the first; client time between repeats is left in";
     f->queries_before = histogram_percentile(&e->statements_each, 0.50);
     uint64_t saved = s->n_p50 - s->batches;
     f->queries_after = f->queries_before > saved ? f->queries_before - saved : 1;
@@ -185,6 +164,23 @@ static void put_origin(struct strbuf *b, const struct finding *f, const struct r
         strbuf_puts(b, ", as often as the statement before returned rows");
     else
         strbuf_puts(b, ", each time with another value whose origin was not seen");
+}
+
+/* Where the size varied: what each further row of the parent costs. */
+static void put_growth(struct strbuf *b, const struct finding *f)
+{
+    const struct growth *g = &f->growth;
+    const struct growth *t = &f->latency;
+    const char *class = growth_class(t);
+    if (g->known)
+        strbuf_printf(b, ". It grows with the data: %.3g + %.3g x rows", g->base, g->slope);
+    if (!t->known || t->slope <= 0)
+        return;
+    strbuf_printf(b, "; a request takes %.2g ms more for each row (%.0f to %.0f rows seen",
+                  t->slope, t->from, t->to);
+    if (*class != '\0')
+        strbuf_printf(b, ", %s", class);
+    strbuf_puts(b, ")");
 }
 
 static const char *impact_of(struct arena *arena, const struct finding *f, const struct loop *l,
@@ -203,9 +199,7 @@ static const char *impact_of(struct arena *arena, const struct finding *f, const
                   l->n > 1 ? "run" : "runs", (unsigned long long)f->occurrences.p50,
                   (unsigned long long)f->occurrences.p95, (unsigned long long)f->occurrences.max);
     put_origin(&b, f, e);
-    if (f->growth.known)
-        strbuf_printf(&b, ". It grows with the data: %.3g + %.3g x rows", f->growth.base,
-                      f->growth.slope);
+    put_growth(&b, f);
     strbuf_printf(&b,
                   ". That is %llu round trips too many (p95): %s of database time measured here "
                   "(p95), %s at %.3g ms a round trip; %.0f %% of the endpoint's database time.",
@@ -219,19 +213,16 @@ static const char *impact_of(struct arena *arena, const struct finding *f, const
     return det_take(arena, &b);
 }
 
-static const char *improvement_of(struct arena *arena, const struct finding *f,
-                                  const struct sums *s, double rtt_ms)
+static const char *improvement_text(struct arena *arena, const struct finding *f,
+                                    const struct sums *s, double rtt_ms)
 {
-    char before[DET_MS_MAX];
-    char after[DET_MS_MAX];
     char modelled[DET_MS_MAX];
     return det_text(arena,
-                    "%llu statement%s instead of %llu a request (p50); p95 %s -> %s (estimated), "
-                    "and %s less at %.3g ms a round trip (modelled)",
+                    "%llu statement%s instead of %llu a request (p50), and %s less at %.3g ms a "
+                    "round trip (modelled)",
                     (unsigned long long)f->queries_after, det_plural(f->queries_after),
-                    (unsigned long long)f->queries_before, det_ms(f->before_ms, before),
-                    det_ms(f->after_ms, after), det_ms((double)s->trips_p50 * rtt_ms, modelled),
-                    rtt_ms);
+                    (unsigned long long)f->queries_before,
+                    det_ms((double)s->trips_p50 * rtt_ms, modelled), rtt_ms);
 }
 
 static void fill_advice(struct arena *arena, struct finding *f, const struct loop *l)
@@ -260,6 +251,35 @@ static void fill_advice(struct arena *arena, struct finding *f, const struct loo
                                  f->endpoint->name, e->parent != NULL ? " beside its list" : "");
 }
 
+/* By wasted round trips first: the time of a development database says little about that of
+ * production. */
+static void judge_severity(struct arena *arena, struct finding *f, const struct sums *s)
+{
+    enum { MANY = 10, VERY_MANY = 20 };
+    bool grows = f->growth.known && s->n_p95 >= VERY_MANY;
+    const struct measure all[] = {
+        {.what = "round trips too many (p95)",
+         .value = (double)s->trips_p95,
+         .levels = {0, 5, 20, 100}},
+        {.what = "ms wasted (p95)", .value = s->wasted_ms_p95, .levels = {100, 100, 100, 500}},
+        {.what = "of the endpoint's database time",
+         .value = s->n_p95 >= MANY ? f->time_share : 0,
+         .levels = {0.30, 0.30, 0.30, INFINITY}},
+        {.what = "is the power of the rows that 20 and more statements grow with",
+         .value = grows ? f->growth.exponent : 0,
+         .levels = {0.8, 0.8, 0.8, 0.8}},
+    };
+    double confidence = f->confidence;
+    enum confidence_basis basis = f->basis;
+    measure_judge(arena, f, measure_highest(all, sizeof(all) / sizeof(all[0])));
+    f->confidence = confidence;
+    f->basis = basis;
+    if (s->pipelined) {
+        measure_lower(arena, f, "the repeats travel in one round trip");
+        measure_cap(f, f->severity);
+    }
+}
+
 static void add_finding(const struct audit *a, struct findings *out, const struct loop *l)
 {
     const struct repeat *e = l->repeats[0];
@@ -268,19 +288,20 @@ static void add_finding(const struct audit *a, struct findings *out, const struc
         return;
     double rtt_ms = audit_settings(a)->assumed_rtt_ms;
     struct sums s = sum_up(l);
-    f->growth.known = repeat_growth(e, &f->growth.base, &f->growth.slope);
+    f->growth = repeat_growth(e);
+    f->latency = repeat_latency(e);
     f->confidence = l->verdict.confidence;
     f->basis = l->verdict.basis;
     fill_evidence(f, a, l, &s);
     fill_lineage(out->arena, f, e, &s);
-    f->severity = severity_of(s.trips_p95, s.wasted_ms_p95, f->time_share, s.n_p95, s.pipelined);
-    fill_improvement(f, &s);
+    judge_severity(out->arena, f, &s);
+    fill_counts(f, &s);
     f->issue =
         det_text(out->arena, "N+1 query in %s: %llu statements a request where %llu would do",
                  e->endpoint->name, (unsigned long long)f->queries_before,
                  (unsigned long long)f->queries_after);
     f->impact = impact_of(out->arena, f, l, &s, rtt_ms);
-    f->expected_improvement = improvement_of(out->arena, f, &s, rtt_ms);
+    f->expected_improvement = improvement_text(out->arena, f, &s, rtt_ms);
     fill_advice(out->arena, f, l);
 }
 
@@ -363,6 +384,7 @@ const struct detector det_n_plus_one = {
     .id = "PA001",
     .title = "One statement a row where one for all rows would do (N+1)",
     .checklist = {1, 2},
+    .confirm = CONFIRM_CALLS | CONFIRM_PLAN,
     .init = init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,

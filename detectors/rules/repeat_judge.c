@@ -3,9 +3,7 @@
 #include "detectors/ledger.h"
 #include "detectors/rules/repeats.h"
 
-#include <stdlib.h>
-
-enum { TREND_MIN_UNITS = 5, PAIRS_MIN_UNITS = 3, GROWTH_PAIRS = 48, GROWTH_MIN_SLOPES = 6 };
+enum { TREND_MIN_UNITS = 5, PAIRS_MIN_UNITS = 3 };
 
 static bool ends_in_id(struct span name)
 {
@@ -84,38 +82,25 @@ static bool follows_rows(const struct repeat *e)
     return slope >= 0.8 && slope <= 1.2 && cov * cov >= 0.9 * vx * vy;
 }
 
-static int by_value(const void *a, const void *b)
+static size_t points_of(const struct repeat *e, bool time,
+                        struct growth_point out[GROWTH_MAX_POINTS])
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t n)
-{
-    qsort(values, n, sizeof(*values), by_value);
-    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-bool repeat_growth(const struct repeat *e, double *base, double *slope)
-{
-    double values[GROWTH_PAIRS * (GROWTH_PAIRS - 1) / 2];
-    size_t n = e->seen < GROWTH_PAIRS ? (size_t)e->seen : GROWTH_PAIRS;
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = i + 1; k < n; k++) {
-            double rows = e->pairs[k].rows - e->pairs[i].rows;
-            if (rows != 0)
-                values[count++] = (e->pairs[k].n - e->pairs[i].n) / rows;
-        }
-    }
-    if (count < GROWTH_MIN_SLOPES)
-        return false;
-    *slope = median(values, count);
+    size_t n = e->seen < GROWTH_MAX_POINTS ? (size_t)e->seen : GROWTH_MAX_POINTS;
     for (size_t i = 0; i < n; i++)
-        values[i] = e->pairs[i].n - *slope * e->pairs[i].rows;
-    *base = median(values, n);
-    return true;
+        out[i] = (struct growth_point){e->pairs[i].rows, time ? e->pairs[i].ms : e->pairs[i].n};
+    return n;
+}
+
+struct growth repeat_growth(const struct repeat *e)
+{
+    struct growth_point points[GROWTH_MAX_POINTS];
+    return growth_of(points, points_of(e, false, points));
+}
+
+struct growth repeat_latency(const struct repeat *e)
+{
+    struct growth_point points[GROWTH_MAX_POINTS];
+    return growth_of(points, points_of(e, true, points));
 }
 
 /* What grammar and catalog know that the values do not: these are no loops over rows. */

@@ -1,5 +1,6 @@
 #include "detectors/rules/repeats.h"
 
+#include "detectors/claims.h"
 #include "wire/values.h"
 
 /* Thresholds of proof; those of size are settings. */
@@ -61,10 +62,9 @@ static bool same_number(uint64_t rows, uint64_t n)
 static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
                                 const struct lineage_child *c)
 {
-    struct sql_id child = c->statement->id;
-    uint64_t key = wire_hash_combine(u->endpoint->key, wire_hash_combine(child.hi, child.lo));
+    uint64_t key = wire_hash_combine(u->endpoint->key, statement_key(c->statement));
     if (c->parent != NULL)
-        key = wire_hash_combine(key, wire_hash_combine(c->parent->id.hi, c->parent->id.lo));
+        key = wire_hash_combine(key, statement_key(c->parent));
     key = wire_hash_combine(key, c->has_lineage ? 1 + (uint64_t)c->column : 0);
     struct repeat *e = map64_get(&s->by_key, key);
     if (e != NULL)
@@ -87,10 +87,12 @@ static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
 }
 
 /* Keeps the first pairs, then replaces them in turn: enough of them, and the same in every run. */
-static void add_pair(struct repeat *e, const struct lineage_child *c)
+static void add_pair(struct repeat *e, const struct lineage_child *c, const struct unit *u)
 {
     e->pairs[e->seen++ % REPEAT_MAX_PAIRS] =
-        (struct repeat_pair){.rows = (double)c->parent_rows, .n = (double)c->n};
+        (struct repeat_pair){.rows = (double)c->parent_rows,
+                             .n = (double)c->n,
+                             .ms = (double)(u->end_us - u->start_us) / 1000};
 }
 
 static void count_repeat(struct arena *a, struct repeat *e, const struct lineage_child *c)
@@ -105,13 +107,32 @@ static void count_repeat(struct arena *a, struct repeat *e, const struct lineage
     e->pipelined += c->round_trips == 1;
     e->matched += c->matched;
     e->of += c->n;
-    e->removable += c->n - 1;
     e->repeat_us += c->repeat_us;
     e->gap_us += c->gap_us;
     histogram_add(&e->n_each, a, c->n);
     histogram_add(&e->trips_each, a, c->round_trips - 1);
     histogram_add(&e->wasted_us_each, a, c->repeat_us);
-    histogram_add(&e->single_us, a, c->each_us);
+}
+
+/* The cure takes them all away but one, which stands for the statement that loads all rows: taken
+ * to cost what the dearest of them did. */
+static void claim_repeats(struct repeats *t, struct repeat *e, const struct unit *u)
+{
+    struct unit_exchange *dearest = NULL;
+    if (e->claim == 0)
+        e->claim = claims_case(e->endpoint, t->arena);
+    for (size_t i = 0; i < u->n; i++) {
+        struct unit_exchange *x = &u->exchanges[i];
+        if (x->statement != e->child || !lineage_is_single(x))
+            continue;
+        if (dearest == NULL || x->total_us > dearest->total_us) {
+            if (dearest != NULL)
+                dearest->claims |= e->claim;
+            dearest = x;
+        } else {
+            x->claims |= e->claim;
+        }
+    }
 }
 
 void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u)
@@ -129,10 +150,11 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
         if (e == NULL)
             continue;
         if (c->parent != NULL)
-            add_pair(e, c);
+            add_pair(e, c, u);
         if (!enough)
             continue;
         count_repeat(t->arena, e, c);
+        claim_repeats(t, e, u);
         c->statement->child_of_n_plus_one = true;
     }
 }

@@ -14,10 +14,11 @@
 
 enum { REPEATS_MAX = 4000, REPEAT_MAX_PAIRS = 64 };
 
-/* Rows of the parent and repeats, in one unit. */
+/* Rows of the parent, repeats and time, in one unit. */
 struct repeat_pair {
     double rows;
     double n;
+    double ms;
 };
 
 struct repeat {
@@ -38,14 +39,13 @@ struct repeat {
     uint64_t pipelined;    /* units whose repeats travelled together */
     uint64_t matched;
     uint64_t of;
-    uint64_t removable;
+    uint64_t claim; /* the bit of this case (detectors/claims.h); 0 without one */
     uint64_t repeat_us;
     uint64_t gap_us;
     uint64_t seen; /* pairs offered */
     struct histogram n_each;
     struct histogram trips_each; /* wasted round trips */
     struct histogram wasted_us_each;
-    struct histogram single_us;
     struct repeat_pair pairs[REPEAT_MAX_PAIRS];
     struct repeat *next;
 };
@@ -75,10 +75,9 @@ struct repeat_verdict {
 /* What a repeat is, going by its counters and by what is known of its statements. */
 struct repeat_verdict repeat_judge(const struct det_settings *set, const struct repeat *e);
 
-/* How the number of repeats grows with the parent's rows: repeats = base + slope x rows, by the
- * median of the slopes between any two requests (Theil and Sen), which a few odd requests cannot
- * bend. False when the number of rows hardly varied. */
-bool repeat_growth(const struct repeat *e, double *base, double *slope);
+/* How the number of repeats, and the time of the request, grow with the parent's rows. */
+struct growth repeat_growth(const struct repeat *e);
+struct growth repeat_latency(const struct repeat *e);
 
 /* The parent's column that holds the keys; empty when not known. */
 struct span repeat_parent_column(const struct repeat *e);

@@ -10,30 +10,12 @@
 #include "detectors/rules/usages.h"
 #include "detectors/text.h"
 
-enum {
-    OID_BYTEA = 17,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_VARCHAR = 1043,
-    OID_JSONB = 3802,
-    HIGH_BYTES = 1024 * 1024,
-};
-
-static bool may_be_long(uint32_t type_oid)
-{
-    return type_oid == OID_BYTEA || type_oid == OID_TEXT || type_oid == OID_JSON ||
-           type_oid == OID_VARCHAR || type_oid == OID_JSONB;
-}
+enum { HIGH_BYTES = 1024 * 1024 };
 
 static bool has_long_column(const struct statement *s)
 {
-    const struct record_columns *r = s->columns;
-    if (r == NULL)
-        return false;
-    const struct record_column *columns =
-        (const void *)record_tail(&r->h, sizeof(*r), 0, sizeof(*columns)).data;
-    for (unsigned i = 0; i < r->n_columns; i++) {
-        if (may_be_long(columns[i].type_oid))
+    for (unsigned i = 0; s->columns != NULL && i < s->columns->n_columns; i++) {
+        if (statement_column_is_long(s, i))
             return true;
     }
     return false;
@@ -44,15 +26,20 @@ static double bytes_a_request(const struct usage *u)
     return u->units > 0 ? (double)u->bytes / (double)u->units : 0;
 }
 
-static enum severity severity_of(const struct det_settings *set, const struct usage *u)
+static void judge_severity(struct finding *f, const struct det_settings *set, const struct usage *u)
 {
     const struct record_columns *columns = u->statement->columns;
     double bytes = bytes_a_request(u);
     bool many = columns != NULL && columns->total >= set->select_star_min_columns;
     bool heavy = has_long_column(u->statement) && bytes >= (double)set->select_star_min_bytes;
+    f->severity = SEVERITY_LOW;
+    f->severity_by = u->max_rows <= 1 ? "one row at a time" : "few columns and few bytes";
     if (u->max_rows <= 1 || (!many && !heavy))
-        return SEVERITY_LOW;
-    return bytes >= HIGH_BYTES ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+        return;
+    f->severity = bytes >= HIGH_BYTES ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+    f->severity_by = bytes >= HIGH_BYTES ? "1 MiB a request and more"
+                     : many              ? "many columns (select_star.min_columns)"
+                                         : "long columns (select_star.min_bytes)";
 }
 
 static const char *impact_of(struct arena *arena, const struct usage *u)
@@ -78,7 +65,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     if (f == NULL)
         return;
     struct span table = ledger_table(s, 0);
-    f->severity = severity_of(audit_settings(a), u);
+    judge_severity(f, audit_settings(a), u);
     f->confidence = 0.95;
     f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "SELECT * from %.*s in %s", (int)table.len,
@@ -89,16 +76,11 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_select_star(out->arena, f, s);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_select_star = {
     .name = "select_star",
     .id = "PA002",
     .title = "SELECT * where a few columns would do",
     .checklist = {6},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_MEMORY,
+    .judge_usage = judge,
 };

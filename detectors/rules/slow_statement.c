@@ -33,17 +33,18 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
 {
     char p95[DET_MS_MAX];
     char p50[DET_MS_MAX];
-    bool found = false;
     double p95_ms = (double)histogram_percentile(&u->time_us, 0.95) / 1000;
-    enum severity severity = tally_level(p95_ms, audit_settings(a)->slow_statement_ms, &found);
-    if (!found || u->calls < MIN_CALLS || is_explained(u->statement))
+    struct measure m = {
+        .what = "ms a statement (p95)",
+        .value = p95_ms,
+        .levels = audit_settings(a)->slow_statement_ms,
+        .confidence = 0.95,
+    };
+    if (u->calls < MIN_CALLS || is_explained(u->statement))
         return;
-    struct finding *f = usage_finding(out, &det_slow_statement, u);
+    struct finding *f = usage_measured(out, &det_slow_statement, u, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "Slow statement in %s: %s (p95)", u->endpoint->name,
                         det_ms(p95_ms, p95));
     f->impact = det_text(
@@ -58,16 +59,11 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_template(out->arena, f, u->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_slow_statement = {
     .name = "slow_statement",
     .id = "PA025",
     .title = "Slow statement",
     .checklist = {3},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_PLAN,
+    .judge_usage = judge,
 };

@@ -53,8 +53,7 @@ static uint64_t lost(const void *state)
 /* How often this connection has parsed this statement, this time included; 0 when not known. */
 static uint64_t parsed(struct cache *c, const struct unit_exchange *x)
 {
-    struct sql_id id = x->statement->id;
-    uint64_t key = wire_hash_combine(x->session, wire_hash_combine(id.hi, id.lo));
+    uint64_t key = wire_hash_combine(x->session, statement_key(x->statement));
     uint64_t n = (uint64_t)(uintptr_t)map64_get(&c->parses, key) + 1;
     void *value = (void *)(uintptr_t)n; /* NOLINT(performance-no-int-to-ptr) */
     if (map64_put(&c->parses, key, value) == MAP64_OK)
@@ -120,20 +119,23 @@ static const char *cause_of(const struct tally *t)
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     uint64_t n = t->count.count;
     double share = t->extra[EXTRA_EXECUTED] > 0 ? (double)n / (double)t->extra[EXTRA_EXECUTED] : 0;
-    enum severity severity = tally_level((double)n, audit_settings(a)->statement_cache, &found);
+    struct measure m = {
+        .what = "times parsed again",
+        .value = (double)n,
+        .levels = audit_settings(a)->statement_cache,
+        .confidence = 0.8,
+        .role = "statement",
+    };
     const char *cause = cause_of(t);
-    struct finding *f = found && share >= MIN_SHARE && cause != NULL
-                            ? tally_finding(out, a, &det_statement_cache, t, "statement", NULL)
+    struct finding *f = share >= MIN_SHARE && cause != NULL
+                            ? tally_finding(out, a, &det_statement_cache, t, &m)
                             : NULL;
     if (f == NULL)
         return;
-    f->severity = severity < SEVERITY_MEDIUM ? severity : SEVERITY_MEDIUM;
-    f->confidence = 0.8;
-    f->basis = BASIS_MEASURED;
-    f->occurrences.min = f->occurrences.p50 = f->occurrences.p95 = f->occurrences.max = 1;
+    measure_cap(f, SEVERITY_MEDIUM);
+    finding_once(f);
     f->wasted_ms_p95 = -1;
     f->issue = det_text(out->arena, "A statement parsed again each time in %s", t->endpoint->name);
     f->impact =
@@ -157,6 +159,7 @@ const struct detector det_statement_cache = {
     .id = "PA017",
     .title = "Statement parsed again each time",
     .checklist = {14},
+    .confirm = CONFIRM_SESSIONS,
     .init = init,
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,

@@ -1,5 +1,6 @@
 #include "detectors/rules/tally.h"
 
+#include "detectors/claims.h"
 #include "wire/values.h"
 
 void *tallies_init(struct arena *arena)
@@ -27,7 +28,7 @@ uint64_t tallies_lost(const void *tallies)
 
 static uint64_t add_statement(uint64_t key, const struct statement *s)
 {
-    return s != NULL ? wire_hash_combine(key, wire_hash_combine(s->id.hi, s->id.lo)) : key;
+    return s != NULL ? wire_hash_combine(key, statement_key(s)) : key;
 }
 
 struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement *s,
@@ -65,6 +66,13 @@ void tallies_judge(const struct tallies *t, const struct audit *a, struct findin
         judge(a, i, out);
 }
 
+void tally_claim(const struct tallies *t, struct tally *one, struct unit_exchange *x)
+{
+    if (one->claim == 0)
+        one->claim = claims_case(one->endpoint, t->arena);
+    x->claims |= one->claim;
+}
+
 static double ms(uint64_t us)
 {
     return (double)us / 1000;
@@ -80,11 +88,14 @@ static void add_statement_line(struct finding *f, const struct audit *a, const c
 }
 
 struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
-                              const struct tally *t, const char *role, const char *other_role)
+                              const struct tally *t, const struct measure *m)
 {
     static const struct statement nothing;
     const struct endpoint *e = t->endpoint;
-    struct finding *f = findings_add(out, d, e, t->statement != NULL ? t->statement : &nothing);
+    struct finding *f =
+        !measure_reached(m)
+            ? NULL
+            : findings_add(out, d, e, t->statement != NULL ? t->statement : &nothing);
     if (f == NULL)
         return NULL;
     f->tag = t->tag;
@@ -97,26 +108,11 @@ struct finding *tally_finding(struct findings *out, const struct audit *a, const
     f->time_share = share < 1 ? share : 1;
     f->wasted_ms_p95 = ms(histogram_percentile(&t->cost_us, 0.95));
     f->saved_ms = ms(t->cost_us.sum);
-    f->removable = t->removable;
-    f->before_ms = ms(histogram_percentile(&e->wall_us_each, 0.95));
+    f->claims = t->claim;
     f->queries_before = histogram_percentile(&e->statements_each, 0.50);
     f->queries_after = f->queries_before;
-    add_statement_line(f, a, role, t->statement);
-    add_statement_line(f, a, other_role, t->other);
+    add_statement_line(f, a, m->role, t->statement);
+    add_statement_line(f, a, m->other_role, t->other);
+    measure_judge(out->arena, f, m);
     return f;
-}
-
-enum severity tally_level(double value, struct levels levels, bool *found)
-{
-    *found = value >= levels.low;
-    if (value >= levels.critical)
-        return SEVERITY_CRITICAL;
-    if (value >= levels.high)
-        return SEVERITY_HIGH;
-    return value >= levels.medium ? SEVERITY_MEDIUM : SEVERITY_LOW;
-}
-
-enum severity tally_raise(enum severity s)
-{
-    return s < SEVERITY_CRITICAL ? s + 1 : s;
 }

@@ -7,6 +7,7 @@
 
 #include "common/levels.h"
 #include "detectors/audit.h"
+#include "detectors/rules/measure.h"
 #include "detectors/unit.h"
 
 enum { TALLIES_MAX = 2000, TALLY_EXTRAS = 4 };
@@ -19,7 +20,7 @@ struct tally {
     const struct tag *tag;        /* call site of the first case; or NULL */
     struct histogram count;       /* a unit: how often */
     struct histogram cost_us;     /* a unit: time that would not be needed */
-    uint64_t removable;           /* statements, over the run */
+    uint64_t claim;               /* the bit of this case; 0 without one */
     uint64_t extra[TALLY_EXTRAS]; /* the rule's own */
     struct tally *next;
 };
@@ -44,21 +45,17 @@ struct tally *tally_get(struct tallies *t, struct endpoint *e, struct statement 
 /* Count one unit with the fault. */
 void tally_add(struct tally *t, uint64_t count, uint64_t cost_us);
 
-/* A finding with all that a tally knows: occurrences, share of time, waste, statements (`role`
- * names the first, `other_role` the second). NULL without memory. */
+/* The cure would take this exchange of the unit away. */
+void tally_claim(const struct tallies *t, struct tally *one, struct unit_exchange *x);
+
+/* A finding with all that a tally knows, judged by `m`: occurrences, share of time, waste,
+ * statements. NULL when the measure is not reached, and without memory. */
 struct finding *tally_finding(struct findings *out, const struct audit *a, const struct detector *d,
-                              const struct tally *t, const char *role, const char *other_role);
+                              const struct tally *t, const struct measure *m);
 
 /* Call `judge` for each tally. */
 typedef void tally_judge(const struct audit *a, const struct tally *t, struct findings *out);
 void tallies_judge(const struct tallies *t, const struct audit *a, struct findings *out,
                    tally_judge *judge);
-
-/* The level of a value by its thresholds, each of which must be passed for the next: LOW from `low`
- * on; *found is false below it. */
-enum severity tally_level(double value, struct levels levels, bool *found);
-
-/* One level up, and no further than critical. */
-enum severity tally_raise(enum severity s);
 
 #endif

@@ -43,17 +43,18 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     const struct det_settings *set = audit_settings(a);
     uint64_t p50 = histogram_percentile(&t->count, 0.50);
-    enum severity severity = tally_level((double)p50, set->transaction_overhead, &found);
-    struct finding *f =
-        found ? tally_finding(out, a, &det_transaction_overhead, t, "first", NULL) : NULL;
+    struct measure m = {
+        .what = "round trips a request (p50)",
+        .value = (double)p50,
+        .levels = set->transaction_overhead,
+        .confidence = 0.9,
+        .role = "first",
+    };
+    struct finding *f = tally_finding(out, a, &det_transaction_overhead, t, &m);
     if (f == NULL)
         return;
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->wasted_ms_p95 = -1;
     f->round_trips_saved = (double)(p50 - TRIPS_EACH);
     f->issue = det_text(out->arena, "%llu transactions around single reads in one request of %s",
@@ -63,14 +64,14 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
                  "%llu round trips a request (p50) only begin and end transactions that "
                  "hold one SELECT: %.0f ms at %.3g ms a round trip (modelled).",
                  (unsigned long long)p50, (double)p50 * set->assumed_rtt_ms, set->assumed_rtt_ms);
+    f->before_ms += (double)p50 * set->assumed_rtt_ms;
+    f->after_ms = f->before_ms - f->round_trips_saved * set->assumed_rtt_ms;
+    f->kind = GAIN_MODELLED;
+    f->method = "p95 of the unit with the round trips of its transactions at the assumed time, and "
+                "with those of one transaction";
     f->recommendation =
         det_text(out->arena, "Use one transaction for the reads of %s, or none", t->endpoint->name);
     advice_template(out->arena, f, t->statement, &texts);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
 }
 
 const struct detector det_transaction_overhead = {
@@ -78,9 +79,10 @@ const struct detector det_transaction_overhead = {
     .id = "PA012",
     .title = "Transactions around single reads",
     .checklist = {7, 14},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

@@ -22,6 +22,13 @@ double usage_time_share(const struct usage *u)
     return share < 1 ? share : 1;
 }
 
+double usage_work_ms(const struct audit *a, const struct usage *u)
+{
+    double least_us = (double)audit_least_us(a) * (double)u->time_us.count;
+    double work_us = (double)u->time_us.sum - least_us;
+    return work_us > 0 ? work_us / 1000 : 0;
+}
+
 struct finding *usage_finding(struct findings *out, const struct detector *d, const struct usage *u)
 {
     struct finding *f = findings_add(out, d, u->endpoint, u->statement);
@@ -35,9 +42,17 @@ struct finding *usage_finding(struct findings *out, const struct detector *d, co
     f->occurrences.max = u->max_rows;
     f->time_share = usage_time_share(u);
     f->statements[f->n_statements++] = (struct finding_statement){"statement", u->statement, u};
-    f->before_ms = (double)histogram_percentile(&u->endpoint->wall_us_each, 0.95) / 1000;
     f->queries_before = histogram_percentile(&u->endpoint->statements_each, 0.50);
     f->queries_after = f->queries_before;
+    return f;
+}
+
+struct finding *usage_measured(struct findings *out, const struct detector *d,
+                               const struct usage *u, const struct measure *m)
+{
+    struct finding *f = measure_reached(m) ? usage_finding(out, d, u) : NULL;
+    if (f != NULL)
+        measure_judge(out->arena, f, m);
     return f;
 }
 

@@ -23,18 +23,18 @@ static const struct advice_texts texts = {
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)
 {
-    bool found = false;
-    enum severity severity =
-        tally_level((double)u->max_bytes, audit_settings(a)->whole_result_bytes, &found);
-    if (!found || u->limited * 2 > u->calls)
+    struct measure m = {
+        .what = "bytes in one piece (largest)",
+        .value = (double)u->max_bytes,
+        .levels = audit_settings(a)->whole_result_bytes,
+        .confidence = 0.9,
+    };
+    if (u->limited * 2 > u->calls)
         return;
-    struct finding *f = usage_finding(out, &det_whole_result, u);
+    struct finding *f = usage_measured(out, &det_whole_result, u, &m);
     if (f == NULL)
         return;
     char size[USAGE_BYTES_MAX];
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "A result of %s in one piece in %s",
                         usage_bytes((double)u->max_bytes, size), u->endpoint->name);
     f->impact =
@@ -46,16 +46,11 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     advice_template(out->arena, f, u->statement, &texts);
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
-}
-
 const struct detector det_whole_result = {
     .name = "whole_result",
     .id = "PA023",
     .title = "Large result fetched in one piece",
     .checklist = {28},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_MEMORY,
+    .judge_usage = judge,
 };

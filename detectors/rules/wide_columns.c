@@ -9,34 +9,8 @@
 #include "detectors/rules/usages.h"
 #include "detectors/text.h"
 
-enum {
-    MIN_ROWS = 10,
-    OID_BYTEA = 17,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_VARCHAR = 1043,
-    OID_JSONB = 3802
-};
+enum { MIN_ROWS = 10 };
 #define MIN_SHARE 0.5
-
-static bool may_be_long(const struct statement *s, unsigned column)
-{
-    const struct record_columns *r = s->columns;
-    if (r == NULL || column >= r->n_columns)
-        return false;
-    const struct record_column *columns =
-        (const void *)record_tail(&r->h, sizeof(*r), 0, sizeof(*columns)).data;
-    switch (columns[column].type_oid) {
-    case OID_BYTEA:
-    case OID_TEXT:
-    case OID_JSON:
-    case OID_VARCHAR:
-    case OID_JSONB:
-        return true;
-    default:
-        return false;
-    }
-}
 
 /* The long column with most bytes and its share of all, 0..1. */
 static double widest(const struct statement *s, unsigned *column)
@@ -46,7 +20,7 @@ static double widest(const struct statement *s, unsigned *column)
     for (unsigned i = 0; i < s->widths->n; i++) {
         uint64_t bytes = s->widths->columns[i].bytes;
         all += bytes;
-        if (bytes > most && may_be_long(s, i)) {
+        if (bytes > most && statement_column_is_long(s, i)) {
             most = bytes;
             *column = i;
         }
@@ -57,10 +31,10 @@ static double widest(const struct statement *s, unsigned *column)
 static const struct advice_texts texts = {
     .sqlalchemy = "from sqlalchemy.orm import defer\n\n"
                   "# Leave the long column out of lists; load it where one row is shown.\n"
-                  "stmt = select({Model}).options(defer({Model}.long_column, raiseload=True))\n",
+                  "stmt = select({Model}).options(defer({Model}.{column}, raiseload=True))\n",
     .django = "# Leave the long column out of lists; load it where one row is shown.\n"
-              "{Model}.objects.defer(\"long_column\")  # keep your filters and slices\n",
-    .asyncpg = "# Name the columns of the list without the long one.\n"
+              "{Model}.objects.defer(\"{column}\")  # keep your filters and slices\n",
+    .asyncpg = "# Name the columns of the list, without {column}.\n"
                "{rows} = await conn.fetch(\"SELECT id, ... FROM {table} WHERE ...\")\n",
 };
 
@@ -68,20 +42,21 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
 {
     const struct statement *s = u->statement;
     unsigned column = 0;
-    bool found = false;
     double share = s->widths != NULL && u->max_rows >= MIN_ROWS ? widest(s, &column) : 0;
     if (share < MIN_SHARE || u->units == 0)
         return;
     double bytes = share * (double)u->bytes / (double)u->units;
-    enum severity severity = tally_level(bytes, audit_settings(a)->wide_columns_bytes, &found);
-    struct finding *f = found ? usage_finding(out, &det_wide_columns, u) : NULL;
+    struct measure m = {
+        .what = "bytes of the column in a request (mean)",
+        .value = bytes,
+        .levels = audit_settings(a)->wide_columns_bytes,
+        .confidence = 0.9,
+    };
+    struct finding *f = usage_measured(out, &det_wide_columns, u, &m);
     if (f == NULL)
         return;
     char size[USAGE_BYTES_MAX];
     struct span name = statement_column_name(s, column);
-    f->severity = severity;
-    f->confidence = 0.9;
-    f->basis = BASIS_MEASURED;
     f->issue = det_text(out->arena, "Long column %.*s in a list of %s", (int)name.len,
                         (const char *)name.data, u->endpoint->name);
     f->impact = det_text(out->arena,
@@ -92,13 +67,7 @@ static void judge(const struct audit *a, const struct usage *u, struct findings 
     f->recommendation = det_text(out->arena, "Leave %.*s out of the list of %s", (int)name.len,
                                  (const char *)name.data, u->endpoint->name);
     f->expected_improvement = det_text(out->arena, "%s less a request (measured)", size);
-    advice_template(out->arena, f, s, &texts);
-}
-
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    (void)state;
-    usages_judge(audit, out, judge);
+    advice_template_column(out->arena, f, s, name, &texts);
 }
 
 const struct detector det_wide_columns = {
@@ -106,5 +75,6 @@ const struct detector det_wide_columns = {
     .id = "PA019",
     .title = "Long columns in lists",
     .checklist = {6},
-    .on_finish = on_finish,
+    .confirm = CONFIRM_MEMORY,
+    .judge_usage = judge,
 };

@@ -15,10 +15,11 @@ enum { EXTRA_COMMITS }; /* units in which the rows were committed one by one */
 
 struct loop {
     const struct unit_exchange *first;
+    const struct unit_exchange *dearest; /* stays, as the statement for all of them */
+    struct tally *tally;                 /* NULL when there are not enough of them */
     uint64_t writes;
     uint64_t trips; /* with a round trip of their own */
     uint64_t total_us;
-    uint64_t dearest_us;
     uint32_t last_trip;
     uint32_t last_transaction;
     uint64_t transactions;
@@ -42,11 +43,11 @@ static void add_write(struct loop *l, const struct unit_exchange *x)
     l->last_trip = x->round_trip;
     l->last_transaction = x->transaction;
     l->total_us += x->total_us;
-    if (x->total_us > l->dearest_us)
-        l->dearest_us = x->total_us;
+    if (first || x->total_us > l->dearest->total_us)
+        l->dearest = x;
 }
 
-static void count(struct tallies *t, const struct unit *u, const struct loop *l,
+static void count(struct tallies *t, const struct unit *u, struct loop *l,
                   const struct levels *levels)
 {
     if ((double)l->trips < levels->low)
@@ -54,9 +55,20 @@ static void count(struct tallies *t, const struct unit *u, const struct loop *l,
     struct tally *tally = tally_get(t, u->endpoint, l->first->statement, NULL, l->first->tag);
     if (tally == NULL)
         return;
-    tally_add(tally, l->trips, l->total_us - l->dearest_us);
-    tally->removable += l->writes - 1;
+    tally_add(tally, l->trips, l->total_us - l->dearest->total_us);
+    l->tally = tally;
     tally->extra[EXTRA_COMMITS] += l->transactions * 2 > l->writes;
+}
+
+static void claim(const struct tallies *t, const struct unit *u, const struct map64 *by_statement)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        struct unit_exchange *x = &u->exchanges[i];
+        const struct loop *l =
+            is_single_write(x) ? map64_get(by_statement, statement_key(x->statement)) : NULL;
+        if (l != NULL && l->tally != NULL && x != l->dearest)
+            tally_claim(t, l->tally, x);
+    }
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *unit)
@@ -69,7 +81,7 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
         const struct unit_exchange *x = &unit->exchanges[i];
         if (!is_single_write(x))
             continue;
-        uint64_t key = wire_hash_combine(x->statement->id.hi, x->statement->id.lo);
+        uint64_t key = statement_key(x->statement);
         struct loop *l = map64_get(&by_statement, key);
         if (l == NULL && map64_put(&by_statement, key, &loops[n]) == MAP64_OK)
             l = &loops[n++];
@@ -78,6 +90,8 @@ static void on_unit_end(void *state, struct audit *audit, const struct unit *uni
     }
     for (size_t i = 0; i < n; i++)
         count(state, unit, &loops[i], &audit_settings(audit)->write_loop);
+    if (n > 0)
+        claim(state, unit, &by_statement);
     map64_fini(&by_statement);
     free(loops);
 }
@@ -110,9 +124,9 @@ static const struct advice_texts update_texts = {
     .asyncpg =
         "# One statement for all rows, by arrays:\n"
         "await conn.execute(\n"
-        "    \"UPDATE {table} AS t SET column = v.value\"\n"
-        "    \" FROM unnest($1::bigint[], $2::text[]) AS v (id, value) WHERE t.id = v.id\",\n"
-        "    ids, values,\n"
+        "    \"UPDATE {table} AS t SET state = v.state\"  # `state` stands for your column\n"
+        "    \" FROM unnest($1::bigint[], $2::text[]) AS v (id, state) WHERE t.id = v.id\",\n"
+        "    ids, states,\n"
         ")\n",
 };
 
@@ -134,18 +148,21 @@ static const struct advice_texts *texts_for(enum sql_verb verb)
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    bool found = false;
     const struct det_settings *set = audit_settings(a);
-    enum severity severity =
-        tally_level((double)histogram_percentile(&t->count, 0.95), set->write_loop, &found);
-    struct finding *f = found ? tally_finding(out, a, &det_write_loop, t, "repeated", NULL) : NULL;
+    struct measure m = {
+        .what = "round trips of one row each in a request (p95)",
+        .value = (double)histogram_percentile(&t->count, 0.95),
+        .levels = set->write_loop,
+        .confidence = 0.95,
+        .role = "repeated",
+    };
+    struct finding *f = tally_finding(out, a, &det_write_loop, t, &m);
     if (f == NULL)
         return;
     enum sql_verb verb = statement_verb(t->statement);
     bool commits = t->extra[EXTRA_COMMITS] * 2 > t->count.count;
-    f->severity = commits ? tally_raise(severity) : severity;
-    f->confidence = 0.95;
-    f->basis = BASIS_MEASURED;
+    if (commits)
+        measure_raise(out->arena, f, "each row is committed by itself");
     f->round_trips_saved = (double)(f->occurrences.p50 - 1);
     f->queries_after = f->queries_before - (f->occurrences.p50 - 1);
     f->issue =
@@ -167,19 +184,15 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
     advice_template(out->arena, f, t->statement, texts_for(verb));
 }
 
-static void on_finish(void *state, const struct audit *audit, struct findings *out)
-{
-    tallies_judge(state, audit, out, judge);
-}
-
 const struct detector det_write_loop = {
     .name = "write_loop",
     .id = "PA006",
     .title = "Rows written one statement each",
     .checklist = {7},
+    .confirm = CONFIRM_CALLS,
     .init = tallies_init,
     .on_unit_end = on_unit_end,
-    .on_finish = on_finish,
+    .judge_tally = judge,
     .lost = tallies_lost,
     .fini = tallies_fini,
 };

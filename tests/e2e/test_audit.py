@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from advice import check_advice
 from proxy import Outcome, Proxy, StartProxy, issues_of, read_yaml, rules_of
 from server import Server
 from shops import FAULTS, SHOPS, TWINS, make_tables
@@ -136,6 +137,12 @@ def test_every_finding_says_what_where_and_instead(audited: tuple[Outcome, Path]
         assert all(1 <= item <= CHECKLIST_ITEMS for item in issue["checklist"])
         assert issue["evidence"]["requests_seen"] >= 1
         assert [s["text"] for s in issue["evidence"]["sql"] if s["text"]]
+
+
+def test_code_that_is_advised_parses_and_commands_work(audited: tuple[Outcome, Path], server: Server) -> None:
+    issues, commands = check_advice(audited[0], server)
+    assert issues >= len(EXPECTED)
+    assert commands > 0
 
 
 def test_missing_index_names_the_index_to_make(audited: tuple[Outcome, Path]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 import pytest
 
+from advice import check_advice
 from corpus import RUNNERS, App, make_tables, one_after_the_other, route
 from corpus.cached import CACHED, taking_turns
 from proxy import Outcome, Proxy, essence_of, issues_of, run_command
@@ -166,6 +167,12 @@ def test_same_view_has_the_same_findings_on_every_driver(audited: Audited, kits:
             if found != expected:
                 differ[route(kit, app)] = (found, expected)
     assert not differ, "\n".join(f"{name}\n  {a}\n  {b}" for name, (a, b) in differ.items())
+
+
+def test_code_that_is_advised_parses_and_commands_work(audited: Audited, server: Server) -> None:
+    issues, commands = check_advice(audited.main, server)
+    assert issues >= len(APPS) // 4
+    assert commands > 0
 
 
 @pytest.mark.parametrize("run", ["main", "cached"])

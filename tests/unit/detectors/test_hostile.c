@@ -35,6 +35,7 @@ static struct det_settings settings_at(double value)
         &s.lost_update,
         &s.sql_errors,
         &s.connection_churn,
+        &s.pool_size,
         &s.statement_cache,
         &s.cacheable_read_ms,
         &s.wide_columns_bytes,

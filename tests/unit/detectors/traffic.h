@@ -69,6 +69,7 @@ static inline struct det_settings traffic_settings(void)
         .lost_update = {1, 2, 1000, 1000000},
         .sql_errors = {1, 5, 50, 500},
         .connection_churn = {0.05, 0.1, 0.5, 2},
+        .pool_size = {10, 20, 50, 100},
         .statement_cache = {20, 100, 1000, 100000},
         .cacheable_read_ms = {100, 1000, 10000, 60000},
         .wide_columns_bytes = {262144, 1048576, 10485760, 104857600},

@@ -102,7 +102,6 @@ static inline void sample_endpoints(struct sample *s)
     sample_endpoint(&e[0], 120, 101, 260400);
     sample_endpoint(&e[1], 40, 3, 9300);
     sample_endpoint(&e[2], 7, 3, 1250);
-    e[0].removable = 120 * 99;
 }
 
 static inline void sample_statements(struct sample *s)
@@ -167,6 +166,7 @@ static inline void sample_n_plus_one_finding(struct sample *s)
         .sqlalchemy = "stmt = select(Author).options(selectinload(Author.books))\n",
         .django = "Author.objects.prefetch_related(\"books\")",
         .expected_improvement = "13.0x faster (2 statements instead of 101)",
+        .severity_by = "99 round trips too many (p95): critical from 90 on",
         .requests_seen = 118,
         .requests = 120,
         .occurrences = {.min = 20, .p50 = 100, .p95 = 100, .max = 100},
@@ -177,8 +177,17 @@ static inline void sample_n_plus_one_finding(struct sample *s)
         .statements = {{"parent", &s->statements[0], &s->usages[0]},
                        {"repeated", &s->statements[1], &s->usages[1]}},
         .n_statements = 2,
+        .kind = GAIN_ESTIMATED,
+        .growth = {.known = true, .slope = 1, .exponent = 1, .from = 20, .to = 100},
+        .latency =
+            {.known = true, .base = 5, .slope = 2.5, .exponent = 0.95, .from = 20, .to = 100},
         .before_ms = 260.4,
         .after_ms = 20.0,
+        .after_gap_ms = 16.0,
+        .avoidable = 0.923195,
+        .ci_known = true,
+        .ci_low = 12.5,
+        .ci_high = 13.5,
         .method = "repeats replaced by one statement of their longest time",
         .queries_before = 101,
         .queries_after = 2,
@@ -320,6 +329,8 @@ static inline void sample_run(struct sample *s)
     r->estimated_improvement = "9.5x less database time (estimated); memory: not observed";
     r->db_time_saved_ms = 28000.5;
     r->db_time_ms = 31620.25;
+    r->speedup = 9.5;
+    r->gain_kind = GAIN_ESTIMATED;
 }
 
 static inline void sample_link(struct sample *s)
@@ -337,6 +348,14 @@ static inline void sample_link(struct sample *s)
                                                           .findings = s->ordered + first[i],
                                                           .n_findings = count[i],
                                                           .needs_optimization = i == 0};
+        if (i == 0)
+            s->endpoint_results[i].gain = (struct improvement){.kind = GAIN_ESTIMATED,
+                                                               .saved_ms = 28000.5,
+                                                               .saved_gap_ms = 29000,
+                                                               .wall_ms = 31620.25,
+                                                               .statements = 120 * 99};
+        s->endpoint_results[i].profiling_commands = s->commands;
+        s->endpoint_results[i].n_profiling_commands = 2;
         sample_score(&s->endpoint_results[i].score, i == 0 ? 41 : i == 1 ? 96 : -1);
     }
     r->endpoints = s->endpoint_results;

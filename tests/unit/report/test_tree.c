@@ -79,6 +79,7 @@ static void test_rpt_tree_keys_stand_in_order(void **state)
                                              "attribution",
                                              "evidence",
                                              "improvement",
+                                             "stack",
                                              "variants",
                                              NULL};
     static const char *const severities[] = {"critical", "high", "medium", "low", NULL};
@@ -168,8 +169,9 @@ static void test_rpt_tree_endpoint_is_about_that_endpoint(void **state)
     assert_int_equal(json_array_size(at(tree, "issues.critical")), 1);
     assert_int_equal(json_array_size(at(tree, "issues.high")), 0);
     expect_text(tree, "estimated_improvement",
-                "13.0x faster GET /orm/authors/{author_id} (estimated, p95 260.4 ms to 20.0 ms), "
-                "98 % fewer statements");
+                "8.7x faster GET /orm/authors/{author_id} (estimated: 28000.5 of 31620.2 ms in its "
+                "requests; up to 12.1x with the client's time between), 98 % fewer statements; "
+                "memory: not observed");
     json_decref(tree);
     tree = rpt_tree_endpoint(r, &r->endpoints[1]);
     expect_text(tree, "estimated_improvement", "not estimated");
