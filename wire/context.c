@@ -182,11 +182,6 @@ static struct wire_statement *make_statement(struct wire_context *ctx, const str
     return s;
 }
 
-static bool may_be_explained(enum sql_verb verb)
-{
-    return verb == SQL_VERB_SELECT || verb == SQL_VERB_WITH;
-}
-
 struct wire_statement *wire_statement_intern(struct wire_context *ctx, const struct wire_sql *sql,
                                              size_t from, struct sql_scan *scan, uint64_t *trace)
 {
@@ -205,12 +200,12 @@ struct wire_statement *wire_statement_intern(struct wire_context *ctx, const str
     } else {
         s = make_statement(ctx, scan, tag, key);
     }
-    if (s == NULL || !ctx->want_samples || !may_be_explained(scan->verb) ||
+    if (s == NULL || !ctx->want_samples || !wire_may_be_explained(scan->verb) ||
         sql->now_us < s->sample_after_us)
         return s;
     struct span text = span_skip(span_head(sql->text, scan->next), from);
     if (text.len <= RECORD_SAMPLE_MAX && sql->tail.len == 0)
         announce_sample(ctx, s->id, text);
-    s->sample_after_us = sql->now_us + WIRE_SAMPLE_EVERY_US;
+    s->sample_after_us = wire_sample_after(&s->samples_taken, sql->now_us);
     return s;
 }

@@ -344,9 +344,20 @@ struct record_plan {
     uint16_t pad2[2];
 };
 
-enum { RECORD_PLAN_TEXTS = 8 };
+/* The texts of its tail, in their order. */
+enum record_plan_text {
+    PLAN_SCHEMA,
+    PLAN_TABLE,
+    PLAN_FILTER,
+    PLAN_COLUMNS,
+    PLAN_NOTE,
+    PLAN_NODE,
+    PLAN_AFTER_NODE,
+    PLAN_PARENT,
+    RECORD_PLAN_TEXTS
+};
 
-/* The texts of a plan's tail in their order; views into the record. */
+/* Views into the record. */
 void record_plan_texts(const struct record_plan *r, struct span out[RECORD_PLAN_TEXTS]);
 
 /* Time passed in silence: what has been idle for long enough may close. Written at most once a

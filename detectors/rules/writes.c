@@ -13,8 +13,7 @@ void writes_fini(struct writes *w)
     map64_fini(&w->by_table);
 }
 
-/* "shop.orders" and "orders" are one table: nothing is lost by taking two for one. */
-static uint64_t table_key(struct span name)
+uint64_t writes_table_key(struct span name)
 {
     for (size_t i = name.len; i > 0; i--) {
         if (name.data[i - 1] == '.') {
@@ -44,7 +43,7 @@ void writes_add(struct writes *w, const struct statement *s, int64_t at)
         return;
     }
     for (unsigned i = 0; i < s->facts->n_tables; i++) {
-        uint64_t key = table_key(statement_table(s, i));
+        uint64_t key = writes_table_key(statement_table(s, i));
         (void)map64_remove(&w->by_table, key);
         if (map64_put(&w->by_table, key, as_pointer(at)) != MAP64_OK)
             w->last_unknown = at;
@@ -57,7 +56,7 @@ int64_t writes_last(const struct writes *w, const struct statement *s)
         return w->last;
     int64_t last = w->last_unknown;
     for (unsigned i = 0; i < s->facts->n_tables; i++) {
-        int64_t at = (int64_t)(uintptr_t)map64_get(&w->by_table, table_key(statement_table(s, i)));
+        int64_t at = (int64_t)(uintptr_t)map64_get(&w->by_table, writes_table_key(statement_table(s, i)));
         last = at > last ? at : last;
     }
     return last;
