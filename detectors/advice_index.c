@@ -146,7 +146,8 @@ static const char *index_ddl(struct arena *arena, const struct advice_index *ind
     return ok ? out : NULL;
 }
 
-/* As an element of a list in Python: "name", Django's "-name", or SQLAlchemy's text("name DESC"). */
+/* As an element of a list in Python: "name", Django's "-name", or SQLAlchemy's text("name DESC").
+ */
 static void put_field(struct strbuf *b, const struct index_part *part, bool django)
 {
     struct name name = name_attribute(part->what, "column");
@@ -205,8 +206,7 @@ static void index_in_sqlalchemy(struct arena *arena, struct finding *f,
     put_fields(&b, parts, n, false);
     strbuf_puts(&b, "], postgresql_concurrently=True");
     if (!in_public)
-        strbuf_printf(&b, ", schema=\"%s\"",
-                      name_sql_in_python(index->schema, "your_schema").text);
+        strbuf_printf(&b, ", schema=\"%s\"", name_sql_in_python(index->schema, "your_schema").text);
     strbuf_puts(&b, ")\n");
     f->sqlalchemy = det_take(arena, &b);
 }

@@ -249,9 +249,10 @@ void audit_finish(struct audit *a)
 static bool may_explain(const struct statement *s)
 {
     bool verb = statement_verb(s) == SQL_VERB_SELECT || statement_verb(s) == SQL_VERB_DELETE;
-    return s->facts != NULL && s->facts->status == FACTS_OK && s->chatter == NULL && verb && !statement_has(s, FACT_ONLY_CATALOG) &&
-           !statement_has(s, FACT_NO_FROM) && !statement_has(s, FACT_FOR_UPDATE) &&
-           !statement_has(s, FACT_SKIP_LOCKED) && (s->scan_flags & SQL_SCAN_TRUNCATED) == 0;
+    return s->facts != NULL && s->facts->status == FACTS_OK && s->chatter == NULL && verb &&
+           !statement_has(s, FACT_ONLY_CATALOG) && !statement_has(s, FACT_NO_FROM) &&
+           !statement_has(s, FACT_FOR_UPDATE) && !statement_has(s, FACT_SKIP_LOCKED) &&
+           (s->scan_flags & SQL_SCAN_TRUNCATED) == 0;
 }
 
 static bool has_sample(const struct statement *s)
@@ -296,8 +297,8 @@ const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us)
     struct statement *s;
     size_t at = 0;
     while ((s = map64_next(&a->catalogue.by_id, &at, NULL)) != NULL) {
-        bool due = s->explain_after_us == 0 || now_us >= s->explain_after_us ||
-                   wants_other_values(s);
+        bool due =
+            s->explain_after_us == 0 || now_us >= s->explain_after_us || wants_other_values(s);
         if (due && is_costly(s, &a->settings) && may_explain(s) && has_sample(s) &&
             costs_more(s, best))
             best = s;

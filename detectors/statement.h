@@ -36,7 +36,7 @@ struct statement {
     const struct record_columns *columns; /* NULL until it returned rows */
     /* Of its last sets of observed values, the newest first; NULL behind the last one. */
     const struct record_plan *plans[STATEMENT_PLANS];
-    struct statement_widths *widths;      /* of its large results; NULL without any */
+    struct statement_widths *widths; /* of its large results; NULL without any */
     const struct chatter *chatter; /* what driver traffic this is (detectors/chatter.h), or NULL */
     uint64_t calls;
     uint64_t rows;

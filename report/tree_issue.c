@@ -170,7 +170,8 @@ static json_t *plan_before(const struct record_plan *p, const struct span texts[
     rpt_put(&out, "rows", scan ? rpt_number(p->table_rows) : json_null());
     rpt_put(&out, "kept_rows", scan ? rpt_number(p->kept_rows) : json_null());
     rpt_put(&out, "actual_ms", json_null()); /* nothing is ever run to find out */
-    rpt_put(&out, "filter", texts[PLAN_FILTER].len > 0 ? rpt_sql_line(texts[PLAN_FILTER]) : json_null());
+    rpt_put(&out, "filter",
+            texts[PLAN_FILTER].len > 0 ? rpt_sql_line(texts[PLAN_FILTER]) : json_null());
     rpt_put(&out, "columns", text_or_null(texts[PLAN_COLUMNS]));
     rpt_put(&out, "index_note", text_or_null(texts[PLAN_NOTE]));
     return out;

@@ -34,7 +34,7 @@ struct wire_statement {
     uint16_t scan_flags;
     struct sql_id id;
     uint64_t tag;
-    uint64_t key; /* in the cache */
+    uint64_t key;          /* in the cache */
     uint8_t samples_taken; /* up to WIRE_SAMPLES_SOON */
     uint8_t params_taken;
     int64_t sample_after_us;

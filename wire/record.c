@@ -136,9 +136,9 @@ static bool check_tag(const struct record_tag *r)
 
 static void plan_lengths(const struct record_plan *r, size_t out[RECORD_PLAN_TEXTS])
 {
-    const uint16_t lens[RECORD_PLAN_TEXTS] = {
-        r->schema_len,     r->table_len, r->filter_len,     r->columns_len,
-        r->index_note_len, r->node_len,  r->after_node_len, r->parent_len};
+    const uint16_t lens[RECORD_PLAN_TEXTS] = {r->schema_len,     r->table_len,      r->filter_len,
+                                              r->columns_len,    r->index_note_len, r->node_len,
+                                              r->after_node_len, r->parent_len};
     for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++)
         out[i] = lens[i];
 }

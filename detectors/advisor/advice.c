@@ -211,8 +211,7 @@ static bool choose_equalities(const struct advisor_filter *filter,
     struct key key;
     *keys = (struct keys){.n = 0};
     for (unsigned i = 0; i < filter->n_terms; i++) {
-        bool equality =
-            filter->terms[i].op == ADVISOR_EQ || filter->terms[i].op == ADVISOR_ANY;
+        bool equality = filter->terms[i].op == ADVISOR_EQ || filter->terms[i].op == ADVISOR_ANY;
         if (equality && key_at(filter, table, i, &key) && !has_key(keys, &key))
             insert_key(keys, &key, table->rows);
     }
@@ -392,8 +391,7 @@ static void note_obstacle(const struct advisor_term *term, const struct advisor_
     bool call = !wrapped && term->function[0] != '\0';
     bool cast = !wrapped && !call && !is_harmless_cast(term, column);
     bool order = term->op == ADVISOR_ORDER;
-    if (order || !column->exists || !(wrapped || call || cast) ||
-        (index == NULL && !nothing_else))
+    if (order || !column->exists || !(wrapped || call || cast) || (index == NULL && !nothing_else))
         return;
     begin_note(note);
     if (index != NULL)
@@ -413,7 +411,8 @@ static void note_obstacle(const struct advisor_term *term, const struct advisor_
 static bool has_such_index(const struct advisor_table *table, const struct keys *keys)
 {
     for (unsigned i = 0; i < table->n_indexes; i++) {
-        if (covers(&table->indexes[i], keys) && why_unusable(&table->indexes[i], &keys->key[0]) == NULL)
+        if (covers(&table->indexes[i], keys) &&
+            why_unusable(&table->indexes[i], &keys->key[0]) == NULL)
             return true;
     }
     return false;

@@ -30,7 +30,8 @@ struct advisor_candidate {
 /* The first candidate is the one to propose when none can be tried; the others have fewer keys or
  * the range in place of the order. */
 struct advisor_advice {
-    bool exists; /* a usable index begins with the same column: only what was tried is worth saying */
+    bool exists; /* a usable index begins with the same column: only what was tried is worth saying
+                  */
     unsigned n;
     struct advisor_candidate candidates[ADVISOR_MAX_CANDIDATES];
 };

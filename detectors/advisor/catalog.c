@@ -59,13 +59,14 @@ static const char *const column_sql =
 static const char *const index_sql =
     "SELECT c.relname, m.amname, coalesce(a.attname, ''), "
     "pg_catalog.pg_get_indexdef(i.indexrelid, 1, false), o.opcname, "
-    "i.indisvalid AND i.indisready, i.indpred IS NOT NULL, "
-    MORE("2") ", " MORE("3") ", " MORE("4") " "
-    "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
-    "JOIN pg_catalog.pg_am m ON m.oid = c.relam "
-    "JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] "
-    "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
-    "AND a.attnum > 0 WHERE i.indrelid = $1::pg_catalog.oid ORDER BY c.relname";
+    "i.indisvalid AND i.indisready, i.indpred IS NOT NULL, " MORE("2") ", " MORE("3") ", " MORE(
+        "4") " "
+             "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
+             "JOIN pg_catalog.pg_am m ON m.oid = c.relam "
+             "JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] "
+             "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = "
+             "i.indkey[0] "
+             "AND a.attnum > 0 WHERE i.indrelid = $1::pg_catalog.oid ORDER BY c.relname";
 
 static const char *const children_sql =
     "SELECT n.nspname, c.relname, greatest(c.reltuples, 0), pg_catalog.pg_relation_size(c.oid), "
@@ -204,8 +205,8 @@ static struct advisor_cached **slot_of(struct advisor_catalog *catalog, const ch
 
 static bool is_fresh(const struct advisor_cached *t, const struct advisor_scan *scan)
 {
-    return t != NULL && strcmp(t->schema, scan->schema) == 0 &&
-           strcmp(t->name, scan->table) == 0 && clock_monotonic_us() - t->read_us < FRESH_US;
+    return t != NULL && strcmp(t->schema, scan->schema) == 0 && strcmp(t->name, scan->table) == 0 &&
+           clock_monotonic_us() - t->read_us < FRESH_US;
 }
 
 /* NULL unless LINK_OK. */

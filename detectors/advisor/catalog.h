@@ -28,8 +28,8 @@ struct advisor_column {
 struct advisor_index {
     char name[ADVISOR_NAME_SIZE];
     char method[ADVISOR_NAME_SIZE];
-    char column[ADVISOR_NAME_SIZE];           /* its first; "" for an expression */
-    char expression[ADVISOR_EXPRESSION_SIZE]; /* its first, as the server writes it */
+    char column[ADVISOR_NAME_SIZE];                     /* its first; "" for an expression */
+    char expression[ADVISOR_EXPRESSION_SIZE];           /* its first, as the server writes it */
     char more[ADVISOR_MORE_COLUMNS][ADVISOR_NAME_SIZE]; /* its 2nd and following; "" likewise */
     char opclass[ADVISOR_NAME_SIZE];
     bool valid;

@@ -101,8 +101,8 @@ static enum advisor_link_status open_and_begin(struct task *t)
 static enum advisor_link_status set_path(struct task *t, const char *path)
 {
     const char *const values[] = {path};
-    return advisor_link_query_text(
-        t->link, "SELECT pg_catalog.set_config('search_path', $1, true)", 1, values, NULL);
+    return advisor_link_query_text(t->link, "SELECT pg_catalog.set_config('search_path', $1, true)",
+                                   1, values, NULL);
 }
 
 /* --- proposals --- */
@@ -245,8 +245,7 @@ static enum advisor_link_status judge_delete(struct task *t, const struct adviso
     struct advisor_child child;
     struct advisor_answer *answer = t->answer;
     unsigned n;
-    enum advisor_link_status status =
-        advisor_catalog_children(t->link, &plan->deleted, &child, &n);
+    enum advisor_link_status status = advisor_catalog_children(t->link, &plan->deleted, &child, &n);
     if (status != LINK_OK || n == 0)
         return status;
     answer->reason = PLAN_FOREIGN_KEY;

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* An index has to halve the cost; one with more keys, to take another fifth away. */
-#define WORTH_IT 0.5
+/* An index has to halve the cost. One with more keys has to take another fifth away, and that be
+ * more than the few pages that a lookup of some rows costs anyway. */
+#define WORTH_IT        0.5
 #define WORTH_MORE_KEYS 0.8
+#define WORTH_MORE_COST 50
 
 enum { SQL_MAX = ADVISOR_COLUMNS_MAX + 4 * ADVISOR_NAME_SIZE + 100 };
 
@@ -72,8 +74,8 @@ enum advisor_link_status advisor_hypothetical_forget(struct advisor_link *link, 
 
 static bool is_better(const struct advisor_trial *best, double before, double cost)
 {
-    return cost <= WORTH_IT * before &&
-           (best->candidate < 0 || cost <= WORTH_MORE_KEYS * best->cost);
+    bool saves_more = cost <= WORTH_MORE_KEYS * best->cost && cost <= best->cost - WORTH_MORE_COST;
+    return cost <= WORTH_IT * before && (best->candidate < 0 || saves_more);
 }
 
 static enum advisor_link_status try_one(struct advisor_link *link, const struct advisor_job *job,

@@ -16,9 +16,9 @@ struct advisor_scan {
     const char *node; /* "Seq Scan", or "Sort" with sort_keys */
     const char *schema;
     const char *table;
-    const char *alias;     /* as its columns are qualified in the filter, unquoted */
-    const char *filter;    /* RAW: with values */
-    const char *condition; /* RAW: of the index that the scan uses already */
+    const char *alias;       /* as its columns are qualified in the filter, unquoted */
+    const char *filter;      /* RAW: with values */
+    const char *condition;   /* RAW: of the index that the scan uses already */
     const json_t *sort_keys; /* array of texts; NULL when rows are not sorted, or all are wanted */
     double cost;             /* of the scan, or of the sort with the scan */
     double kept_rows;        /* of all workers together; of a sort: its LIMIT */

@@ -83,8 +83,9 @@ static const char *issue_of(const struct advice *a, const char *name)
     const char *what = "Missing index";
     const char *end = p->kind == PROPOSAL_STRUCTURE ? " (little data here)" : "";
     if (p->plan->reason == PLAN_FOREIGN_KEY)
-        return det_text(a->arena, "Foreign key without an index: %s refers to %.*s, deleted in %s%s",
-                        name, (int)p->parent.len, (const char *)p->parent.data, where, end);
+        return det_text(a->arena,
+                        "Foreign key without an index: %s refers to %.*s, deleted in %s%s", name,
+                        (int)p->parent.len, (const char *)p->parent.data, where, end);
     if (p->kind == PROPOSAL_UNUSABLE)
         what = "Index that cannot be used";
     else if (p->kind == PROPOSAL_STRUCTURE && (p->plan->flags & PLAN_ON_FOREIGN_KEY) != 0)
@@ -128,8 +129,9 @@ static void put_circumstances(struct strbuf *b, const struct advice *a, const ch
 {
     const struct proposal *p = a->about;
     if (p->kind == PROPOSAL_STRUCTURE && p->plan->reason != PLAN_FOREIGN_KEY)
-        strbuf_puts(b, " At this size a scan is right; but with enable_seqscan=off it stays one, so "
-                       "no index serves this and each execution will cost more as the table grows.");
+        strbuf_puts(b,
+                    " At this size a scan is right; but with enable_seqscan=off it stays one, so "
+                    "no index serves this and each execution will cost more as the table grows.");
     else if (p->kind == PROPOSAL_STRUCTURE)
         strbuf_puts(b, " At this size that costs little; it grows with the table.");
     if (a->served > 1)
@@ -279,15 +281,15 @@ static void add_finding(const struct audit *audit, struct findings *out, struct 
                        .served = count_served(p, about)};
     f->plan = keep_plan(out->arena, about->plan);
     f->severity = severity_of(audit_settings(audit), &a);
-    f->confidence = about->kind != PROPOSAL_STRUCTURE                   ? 0.9
+    f->confidence = about->kind != PROPOSAL_STRUCTURE                 ? 0.9
                     : (about->plan->flags & PLAN_ON_FOREIGN_KEY) != 0 ? 0.7
-                                                                       : 0.5;
+                                                                      : 0.5;
     f->basis = BASIS_PLAN;
     describe(&a);
     estimate(&a);
-    advice_missing_index(out->arena, f,
-                         &(struct advice_index){index->schema, index->table, index->columns,
-                                                about->note});
+    advice_missing_index(
+        out->arena, f,
+        &(struct advice_index){index->schema, index->table, index->columns, about->note});
 }
 
 static void on_finish(void *state, const struct audit *audit, struct findings *out)

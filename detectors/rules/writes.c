@@ -56,7 +56,8 @@ int64_t writes_last(const struct writes *w, const struct statement *s)
         return w->last;
     int64_t last = w->last_unknown;
     for (unsigned i = 0; i < s->facts->n_tables; i++) {
-        int64_t at = (int64_t)(uintptr_t)map64_get(&w->by_table, writes_table_key(statement_table(s, i)));
+        int64_t at =
+            (int64_t)(uintptr_t)map64_get(&w->by_table, writes_table_key(statement_table(s, i)));
         last = at > last ? at : last;
     }
     return last;

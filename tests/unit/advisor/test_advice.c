@@ -281,8 +281,9 @@ static void test_advice_sql_is_quoted(void **state)
 static void test_advice_names_that_a_list_cannot_hold(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",           "a,b",        "f(x)",          "two\nlines",
-                                      "sorts DESC", "x NULLS LAST", "x NULLS FIRST", "c_pattern_ops"};
+    static const char *const bad[] = {
+        "",           "a,b",          "f(x)",          "two\nlines",
+        "sorts DESC", "x NULLS LAST", "x NULLS FIRST", "c_pattern_ops"};
     static const char *const good[] = {"a", "DESC", "a DESC b", "n\"q", "<b>"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(advisor_advice_is_name(bad[i]));

@@ -294,12 +294,17 @@ static inline void traffic_plan_like(struct traffic *t, const char *sql, struct 
     r->id = traffic_id(sql);
     r->time_us = t->now_us;
     r->server_major = 15;
-    const char *parts[RECORD_PLAN_TEXTS] = {
-        texts.table[0] != '\0' ? "public" : "", texts.table, "(column = ?)", texts.columns,
-        texts.note,  texts.node,  texts.after_node, texts.parent};
-    uint16_t *lens[RECORD_PLAN_TEXTS] = {
-        &r->schema_len,     &r->table_len, &r->filter_len,     &r->columns_len,
-        &r->index_note_len, &r->node_len,  &r->after_node_len, &r->parent_len};
+    const char *parts[RECORD_PLAN_TEXTS] = {texts.table[0] != '\0' ? "public" : "",
+                                            texts.table,
+                                            "(column = ?)",
+                                            texts.columns,
+                                            texts.note,
+                                            texts.node,
+                                            texts.after_node,
+                                            texts.parent};
+    uint16_t *lens[RECORD_PLAN_TEXTS] = {&r->schema_len,     &r->table_len,      &r->filter_len,
+                                         &r->columns_len,    &r->index_note_len, &r->node_len,
+                                         &r->after_node_len, &r->parent_len};
     size_t at = 0;
     for (int i = 0; i < RECORD_PLAN_TEXTS; i++) {
         const char *part = parts[i] != NULL ? parts[i] : "";
