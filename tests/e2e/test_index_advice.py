@@ -1,4 +1,4 @@
-"""Index advice on tables made for it: PostgreSQL 15 with and without HypoPG, and 18. The cases are index_cases.py."""
+"""Index advice on the tables of index_cases.py: PostgreSQL 15 with and without HypoPG, and 18."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +53,11 @@ def make_tables(server: Server, *, hypopg: bool) -> None:
             server.admin_of("app"),
         )
     if hypopg:
-        server.sql("CREATE SCHEMA extensions; CREATE EXTENSION hypopg SCHEMA extensions;"
-                   "GRANT USAGE ON SCHEMA extensions TO app", server.admin_of("app"))
+        server.sql(
+            "CREATE SCHEMA extensions; CREATE EXTENSION hypopg SCHEMA extensions;"
+            "GRANT USAGE ON SCHEMA extensions TO app",
+            server.admin_of("app"),
+        )
 
 
 def run_round(target: Target, number: int) -> None:
@@ -103,7 +105,7 @@ class Run:
     def work(self) -> None:
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001 # raised again by the test that asks
+        except BaseException as error:  # raised again by the test that asks
             self.error.append(error)
 
     def _work(self) -> None:
@@ -131,7 +133,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """All three at once: each mostly waits for its advisor's pace."""
     folder = tmp_path_factory.mktemp("advice")
     made = {kind: Run(kind, folder) for kind in KINDS}
@@ -140,7 +142,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
         thread.start()
     for thread in threads:
         thread.join()
-    yield made
+    return made
 
 
 def outcome_of(runs: dict[str, Run], kind: str) -> Outcome:
