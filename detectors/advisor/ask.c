@@ -156,10 +156,8 @@ enum advisor_link_status advisor_ask_generic(struct advisor_link *link,
     if (status == LINK_OK)
         status = advisor_link_query(link, strbuf_text(&execute), NULL, &result);
     strbuf_fini(&execute);
-    return read_plan(link, status, result, out);
-}
-
-enum advisor_link_status advisor_ask_forget(struct advisor_link *link)
-{
-    return advisor_link_query(link, "DEALLOCATE ALL", NULL, NULL);
+    status = read_plan(link, status, result, out);
+    if (status == LINK_OK)
+        status = advisor_link_query(link, "DEALLOCATE pgsleuth_generic", NULL, NULL);
+    return status;
 }

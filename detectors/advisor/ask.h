@@ -22,11 +22,10 @@ struct advisor_job {
 enum advisor_link_status advisor_ask(struct advisor_link *link, const struct advisor_job *job,
                                      struct advisor_plan *out);
 
-/* The plan for any values, which a prepared statement may come to use. Likewise; to be the last
- * question of a transaction, with advisor_ask_forget behind it. */
+/* The plan for any values, which a prepared statement may come to use. Likewise; after anything but
+ * LINK_OK a prepared statement may be left on the connection. */
 enum advisor_link_status advisor_ask_generic(struct advisor_link *link,
                                              const struct advisor_job *job,
                                              struct advisor_plan *out);
-enum advisor_link_status advisor_ask_forget(struct advisor_link *link);
 
 #endif

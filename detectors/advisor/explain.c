@@ -21,8 +21,7 @@ struct task {
     char path[PATH_SIZE];    /* the role's search_path, in which the statement's names are found */
     char schemas[PATH_SIZE]; /* those of it that exist, as an array */
     char hypopg[ADVISOR_SCHEMA_SIZE];
-    bool has_hypothetical; /* to be taken away */
-    bool has_prepared;
+    bool leaves_something; /* on the connection, beyond the transaction */
 };
 
 static struct strbuf *text_at(struct advisor_answer *answer, size_t i)
@@ -132,9 +131,9 @@ static enum advisor_link_status try_candidates(struct task *t, const struct advi
                                                const struct advisor_advice *advice)
 {
     struct advisor_trial trial;
-    t->has_hypothetical = true;
     enum advisor_link_status status =
         advisor_hypothetical_try(t->link, t->job, t->hypopg, plan, advice, &trial);
+    t->leaves_something = status != LINK_OK;
     if (!trial.tried) {
         if (!advice->exists)
             propose(t, &advice->candidates[0]);
@@ -284,8 +283,8 @@ static enum advisor_link_status ask_generic(struct task *t)
     if (t->answer->columns.len == 0 || t->answer->reason == PLAN_FOREIGN_KEY ||
         t->job->n_params == 0 || t->job->n_params > MAX_GENERIC_PARAMS)
         return LINK_OK;
-    t->has_prepared = true;
     enum advisor_link_status status = advisor_ask_generic(t->link, t->job, &plan);
+    t->leaves_something = status != LINK_OK;
     if (status == LINK_OK) {
         t->answer->generic_cost = plan.total_cost;
         t->answer->flags |= PLAN_GENERIC;
@@ -310,19 +309,16 @@ static enum record_plan_status plan_status(enum advisor_link_status status)
     return PLAN_NO_CONNECTION;
 }
 
-/* Leave nothing behind. A transaction that cannot be ended must not meet the next statement. */
+/* Nothing may meet the next statement: neither a transaction that cannot be ended, nor what a trial
+ * that failed left outside of it. (Behind a pooler, cleaning up after the transaction might meet a
+ * connection of the application's.) */
 static void clean_up(struct task *t)
 {
-    struct advisor_link *link = t->link;
-    if (link->conn == NULL)
+    if (t->link->conn == NULL)
         return;
-    bool clean = advisor_link_query(link, "ROLLBACK", NULL, NULL) == LINK_OK;
-    if (clean && t->has_hypothetical)
-        clean = advisor_hypothetical_forget(link, t->hypopg) == LINK_OK;
-    if (clean && t->has_prepared)
-        clean = advisor_ask_forget(link) == LINK_OK;
-    if (!clean)
-        advisor_link_close(link);
+    bool ended = advisor_link_query(t->link, "ROLLBACK", NULL, NULL) == LINK_OK;
+    if (!ended || t->leaves_something)
+        advisor_link_close(t->link);
 }
 
 static enum advisor_link_status ask_all(struct task *t)

@@ -65,7 +65,8 @@ static enum advisor_link_status make(struct advisor_link *link, const char *sche
     return status;
 }
 
-enum advisor_link_status advisor_hypothetical_forget(struct advisor_link *link, const char *schema)
+/* Of this connection all of them. */
+static enum advisor_link_status forget(struct advisor_link *link, const char *schema)
 {
     char call[ADVISOR_SCHEMA_SIZE + 64];
     snprintf(call, sizeof(call), "SELECT %s.hypopg_reset()", schema);
@@ -97,7 +98,7 @@ static enum advisor_link_status try_one(struct advisor_link *link, const struct 
         snprintf(best->node, sizeof(best->node), "%s", node);
     }
     advisor_plan_fini(&plan);
-    return status == LINK_OK ? advisor_hypothetical_forget(link, schema) : status;
+    return status == LINK_OK ? forget(link, schema) : status;
 }
 
 enum advisor_link_status advisor_hypothetical_try(struct advisor_link *link,

@@ -23,16 +23,13 @@ struct advisor_trial {
 enum advisor_link_status advisor_hypothetical_find(struct advisor_link *link,
                                                    char schema[ADVISOR_SCHEMA_SIZE]);
 
-/* Try every candidate, from the fewest keys on. More keys have to pay for themselves. Leaves
- * indexes behind when a statement fails: advisor_hypothetical_forget. */
+/* Try every candidate, from the fewest keys on. More keys have to pay for themselves. After
+ * anything but LINK_OK a hypothetical index may be left on the connection. */
 enum advisor_link_status advisor_hypothetical_try(struct advisor_link *link,
                                                   const struct advisor_job *job, const char *schema,
                                                   const struct advisor_plan *before,
                                                   const struct advisor_advice *advice,
                                                   struct advisor_trial *out);
-
-/* Take all hypothetical indexes of this connection away. */
-enum advisor_link_status advisor_hypothetical_forget(struct advisor_link *link, const char *schema);
 
 /* Whether the plan's scan is a sequential one still when the planner avoids those: then no index
  * serves it. The setting lasts until the end of the transaction. */

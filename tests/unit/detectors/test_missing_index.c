@@ -200,6 +200,25 @@ static void test_little_data_without_structure_is_nothing(void **state)
     traffic_free(t);
 }
 
+static void test_reference_that_a_loop_follows_is_medium(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    const char *child = "SELECT title FROM books WHERE author_id = 5";
+    const int64_t *ids = traffic_ids(10);
+    traffic_facts(t, child, FACT_WHERE, "books", "author_id");
+    traffic_plain(t, "BEGIN");
+    traffic_page(t, "SELECT id FROM authors LIMIT 10", 0, ids, 10);
+    for (int i = 0; i < 10; i++)
+        traffic_by_id(t, child, ids[i], 1);
+    traffic_plain(t, "ROLLBACK");
+    traffic_plan_like(
+        t, child, plan_like(PLAN_SCAN, 20, PLAN_NO_INDEX | PLAN_ON_FOREIGN_KEY),
+        (struct traffic_plan_texts){.table = "books", .columns = "author_id", .node = "Seq Scan"});
+    assert_int_equal(found(t)->severity, SEVERITY_MEDIUM);
+    traffic_free(t);
+}
+
 static void test_deleted_parent_names_the_child(void **state)
 {
     (void)state;
@@ -461,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_index_that_was_tried_in_vain_is_none),
         cmocka_unit_test(test_little_data_is_judged_by_structure),
         cmocka_unit_test(test_little_data_without_structure_is_nothing),
+        cmocka_unit_test(test_reference_that_a_loop_follows_is_medium),
         cmocka_unit_test(test_deleted_parent_names_the_child),
         cmocka_unit_test(test_values_that_mostly_keep_all_are_no_evidence),
         cmocka_unit_test(test_table_of_many_writes_gets_a_lower_severity),
