@@ -144,6 +144,7 @@ static enum advisor_link_status try_candidates(struct task *t, const struct advi
         t->answer->flags |= PLAN_NOT_WORTH_IT;
         return LINK_OK;
     }
+    t->answer->flags &= ~(unsigned)PLAN_NOT_WORTH_IT;
     propose(t, &advice->candidates[trial.candidate]);
     t->answer->after_cost = trial.cost;
     strbuf_puts(&t->answer->after_node, trial.node);
@@ -154,6 +155,8 @@ static enum advisor_link_status choose(struct task *t, const struct advisor_plan
                                        const struct advisor_table *table,
                                        const struct advisor_advice *advice)
 {
+    if (advice->exists)
+        t->answer->flags |= PLAN_NOT_WORTH_IT; /* until a trial shows otherwise */
     if (advice->n == 0)
         return LINK_OK;
     enum advisor_link_status status = set_path(t, t->path);

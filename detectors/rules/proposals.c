@@ -55,9 +55,29 @@ static bool judge_plan(const struct det_settings *set, const struct record_plan 
     return true;
 }
 
+/* Parts of a list of columns, split outside parentheses; more than MAX_PARTS when there are. */
+static unsigned split(struct span list, struct span out[MAX_PARTS])
+{
+    unsigned n = 0;
+    while (list.len > 0) {
+        int depth = 0;
+        size_t len = 0;
+        for (; len < list.len && (list.data[len] != ',' || depth > 0); len++)
+            depth += list.data[len] == '(' ? 1 : list.data[len] == ')' ? -1 : 0;
+        if (n < MAX_PARTS)
+            out[n] = span_head(list, len);
+        n++;
+        list = span_skip(list, len + 1);
+        while (list.len > 0 && list.data[0] == ' ')
+            list = span_skip(list, 1);
+    }
+    return n;
+}
+
 static void read_texts(struct proposal *p)
 {
     struct span texts[RECORD_PLAN_TEXTS];
+    struct span parts[MAX_PARTS];
     record_plan_texts(p->plan, texts);
     p->schema = texts[PLAN_SCHEMA];
     p->table = texts[PLAN_TABLE];
@@ -66,6 +86,8 @@ static void read_texts(struct proposal *p)
     p->node = texts[PLAN_NODE];
     p->after_node = texts[PLAN_AFTER_NODE];
     p->parent = texts[PLAN_PARENT];
+    p->n_equal = p->plan->n_equal;
+    p->n_columns = split(p->columns, parts);
 }
 
 /* The newest plan that asks for an index counts, when at least every second one does: an index that
@@ -93,25 +115,6 @@ static bool judge_usage(const struct det_settings *set, const struct usage *u, s
 
 /* --- merging --- */
 
-/* Parts of a list of columns, split outside parentheses; more than MAX_PARTS when there are. */
-static unsigned split(struct span list, struct span out[MAX_PARTS])
-{
-    unsigned n = 0;
-    while (list.len > 0) {
-        int depth = 0;
-        size_t len = 0;
-        for (; len < list.len && (list.data[len] != ',' || depth > 0); len++)
-            depth += list.data[len] == '(' ? 1 : list.data[len] == ')' ? -1 : 0;
-        if (n < MAX_PARTS)
-            out[n] = span_head(list, len);
-        n++;
-        list = span_skip(list, len + 1);
-        while (list.len > 0 && list.data[0] == ' ')
-            list = span_skip(list, 1);
-    }
-    return n;
-}
-
 static bool is_among(struct span part, const struct span *parts, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -134,16 +137,10 @@ static bool is_served(const struct proposal *a, const struct proposal *b)
     if (n == 0 || n > m || m > MAX_PARTS)
         return false;
     for (unsigned i = 0; i < n; i++) {
-        if (i < a->plan->n_equal ? !is_among(mine[i], theirs, n) : !span_equal(mine[i], theirs[i]))
+        if (i < a->n_equal ? !is_among(mine[i], theirs, n) : !span_equal(mine[i], theirs[i]))
             return false;
     }
     return true;
-}
-
-static unsigned width(const struct proposal *p)
-{
-    struct span unused[MAX_PARTS];
-    return split(p->columns, unused);
 }
 
 /* Each is served by the widest index that serves it; of equals, by the first. */
@@ -155,8 +152,9 @@ static void merge(struct proposals *p)
         mine->served_by = i;
         for (size_t k = 0; i < n && k < n; k++) {
             const struct proposal *best = &p->list[mine->served_by];
-            bool wider = width(&p->list[k]) > width(best) ||
-                         (width(&p->list[k]) == width(best) && k < mine->served_by);
+            unsigned columns = p->list[k].n_columns;
+            bool wider =
+                columns > best->n_columns || (columns == best->n_columns && k < mine->served_by);
             if (wider && is_served(mine, &p->list[k]))
                 mine->served_by = k;
         }

@@ -19,6 +19,8 @@ struct proposal {
     const struct usage *usage;
     const struct record_plan *plan; /* of the values that it is judged by */
     struct span schema, table, columns, note, node, after_node, parent;
+    unsigned n_equal; /* leading columns whose order is free */
+    unsigned n_columns;
     enum proposal_kind kind;
     unsigned sets;    /* sets of observed values with a plan */
     unsigned for_it;  /* of these, the ones whose plan asks for the index */

@@ -89,7 +89,7 @@ def settle(proxy: Proxy) -> None:
     count, since = explained(proxy), time.monotonic()
     while time.monotonic() - since < SETTLED_S:
         assert time.monotonic() < until, "plans do not end"
-        time.sleep(0.5)
+        time.sleep(1)
         now = explained(proxy)
         if now != count:
             count, since = now, time.monotonic()

@@ -175,6 +175,8 @@ static void test_advisor_scan_gets_columns(void **state)
     check_plan(b, "SELECT * FROM pgsleuth_advisor.t WHERE id > 5",
                "pgsleuth_advisor|t|(t.id > ?)||exists but unused: t_id; the planner expects a scan "
                "to be cheaper");
+    assert_int_equal(explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE id > 6")->flags,
+                     PLAN_NOT_WORTH_IT);
     check_plan(b, "SELECT * FROM pgsleuth_advisor.t WHERE id = 5.0",
                "pgsleuth_advisor|t|((t.id)::numeric = ?)||exists but unused: t_id; id is int4 but "
                "compared as numeric: send a value of its own type");
