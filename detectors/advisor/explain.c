@@ -278,13 +278,15 @@ static enum advisor_link_status judge(struct task *t, const struct advisor_plan 
     return status;
 }
 
-/* A prepared statement comes to use a plan that knows no values. The last question: an error here
+/* A prepared statement comes to use a plan that knows no values. Not asked where the probe without
+ * sequential scans still holds: its costs say nothing. The last question: an error here
  * ends the transaction, and changes nothing of what is known. */
 static enum advisor_link_status ask_generic(struct task *t)
 {
     struct advisor_plan plan;
     if (t->answer->columns.len == 0 || t->answer->reason == PLAN_FOREIGN_KEY ||
-        t->job->n_params == 0 || t->job->n_params > MAX_GENERIC_PARAMS)
+        (t->answer->flags & PLAN_NO_INDEX) != 0 || t->job->n_params == 0 ||
+        t->job->n_params > MAX_GENERIC_PARAMS)
         return LINK_OK;
     enum advisor_link_status status = advisor_ask_generic(t->link, t->job, &plan);
     t->leaves_something = status != LINK_OK;

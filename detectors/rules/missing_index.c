@@ -18,6 +18,11 @@ enum { SMALL_TABLE_ROWS = 10000 };
 #define HIGH_TIME_SHARE 0.25
 /* A table with so many writes for each read pays more for an index than it gets. */
 #define WRITE_HEAVY 10
+/* By PostgreSQL's default costs: the way down an index, and a page for each row found; of many rows
+ * several share a page. */
+#define LOOKUP_COST  8.0
+#define ROW_COST     4.0
+#define MOST_OF_SCAN 0.5
 /* Below, two costs are the same. */
 #define COST_DIFFERS 0.2
 
@@ -174,6 +179,14 @@ static void describe(const struct advice *a)
 
 /* --- what it would save --- */
 
+/* Planner's cost of finding the kept rows by an index that could not be tried. */
+static double lookup_cost(const struct record_plan *r)
+{
+    double rows = ROW_COST * r->kept_rows;
+    double most = MOST_OF_SCAN * r->scan_cost;
+    return LOOKUP_COST + (rows < most ? rows : most);
+}
+
 /* Of the statement's time, what the index takes away, going by the planner's costs; negative when
  * they do not tell. */
 static double avoidable_share(const struct proposal *p)
@@ -181,13 +194,9 @@ static double avoidable_share(const struct proposal *p)
     const struct record_plan *r = p->plan;
     if (p->kind == PROPOSAL_STRUCTURE || r->reason == PLAN_FOREIGN_KEY || !(r->total_cost > 0))
         return -1;
-    double share = r->scan_cost / r->total_cost;
-    if (p->after_node.len > 0)
-        share = 1 - r->after_cost / r->total_cost;
-    else if (share > 1)
-        share = 1;
-    if (p->after_node.len == 0)
-        share *= 1 - r->kept_rows / r->table_rows;
+    double saved =
+        p->after_node.len > 0 ? r->total_cost - r->after_cost : r->scan_cost - lookup_cost(r);
+    double share = saved / r->total_cost;
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
@@ -208,7 +217,8 @@ static void estimate(const struct advice *a)
                         "index takes off the planner's cost (HypoPG); writes to the table pay for "
                         "the index"
                       : "p95 of the unit less the statement's p95 times the scan's share of the "
-                        "planner's cost for rows it drops; writes to the table pay for the index";
+                        "planner's cost, but for looking up the rows it keeps; writes to the table "
+                        "pay for the index";
     f->expected_improvement = det_text(
         a->arena, "p95 %s -> %s (estimated from the planner's costs%s; writes become slower)",
         det_ms(f->before_ms, before), det_ms(f->after_ms, after),
