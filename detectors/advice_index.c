@@ -3,11 +3,13 @@
 enum { MAX_INDEX_PARTS = 4, NAME_MAX_BYTES = 63, DJANGO_NAME_MAX = 30 };
 
 /* One part of an index, as the advisor proposes it: a column's bare name, or an expression that is
- * SQL as it stands; with an operator class where LIKE asks for one. */
+ * SQL as it stands; with an operator class where LIKE asks for one, or a direction. */
 struct index_part {
     struct span what;
     struct span operator_class; /* empty: the default one */
     bool expression;
+    bool descending;
+    const char *nulls; /* " NULLS FIRST", " NULLS LAST" or "" */
 };
 
 static bool ends_with(struct span text, const char *end)
@@ -16,9 +18,21 @@ static bool ends_with(struct span text, const char *end)
     return text.len >= n && memcmp(text.data + text.len - n, end, n) == 0;
 }
 
+static bool cut_end(struct span *text, const char *end)
+{
+    bool ends = ends_with(*text, end);
+    if (ends)
+        text->len -= strlen(end);
+    return ends;
+}
+
 static struct index_part part_of(struct span text)
 {
-    struct index_part part = {.what = text, .expression = memchr(text.data, '(', text.len) != NULL};
+    struct index_part part = {.expression = memchr(text.data, '(', text.len) != NULL};
+    bool first = cut_end(&text, " NULLS FIRST");
+    part.nulls = first ? " NULLS FIRST" : cut_end(&text, " NULLS LAST") ? " NULLS LAST" : "";
+    part.descending = cut_end(&text, " DESC");
+    part.what = text;
     size_t space = text.len;
     while (space > 0 && text.data[space - 1] != ' ')
         space--;
@@ -104,6 +118,7 @@ static bool put_sql_part(struct strbuf *b, const struct index_part *part)
     if (part->operator_class.len > 0)
         strbuf_putc(b, ' ');
     strbuf_add_span(b, part->operator_class);
+    strbuf_printf(b, "%s%s", part->descending ? " DESC" : "", part->nulls);
     return true;
 }
 
@@ -131,43 +146,88 @@ static const char *index_ddl(struct arena *arena, const struct advice_index *ind
     return ok ? out : NULL;
 }
 
-static void put_fields(struct strbuf *b, const struct index_part *parts, unsigned n)
+/* As an element of a list in Python: "name", Django's "-name", or SQLAlchemy's text("name DESC").
+ */
+static void put_field(struct strbuf *b, const struct index_part *part, bool django)
 {
-    for (unsigned i = 0; i < n; i++)
-        strbuf_printf(b, "%s\"%s\"", i > 0 ? ", " : "",
-                      name_attribute(parts[i].what, "column").text);
+    struct name name = name_attribute(part->what, "column");
+    if (!part->descending)
+        strbuf_printf(b, "\"%s\"", name.text);
+    else if (django)
+        strbuf_printf(b, "\"-%s\"", name.text);
+    else
+        strbuf_printf(b, "text(\"%s DESC\")", name_sql_in_python(part->what, "column").text);
 }
 
-/* Plain columns alone: an expression or an operator class has no short form in the ORMs. */
+static void put_fields(struct strbuf *b, const struct index_part *parts, unsigned n, bool django)
+{
+    for (unsigned i = 0; i < n; i++) {
+        strbuf_puts(b, i > 0 ? ", " : "");
+        put_field(b, &parts[i], django);
+    }
+}
+
+/* Columns alone: an expression, an operator class or a place for nulls has no short form in the
+ * ORMs. */
 static bool is_plain(const struct index_part *parts, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        if (parts[i].expression || parts[i].operator_class.len > 0)
+        if (parts[i].expression || parts[i].operator_class.len > 0 || parts[i].nulls[0] != '\0')
             return false;
     }
     return true;
 }
 
-static void index_in_orm(struct arena *arena, struct finding *f, struct span table,
-                         const struct name *name, const struct index_part *parts, unsigned n)
+static bool has_descending(const struct index_part *parts, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (parts[i].descending)
+            return true;
+    }
+    return false;
+}
+
+static void index_in_sqlalchemy(struct arena *arena, struct finding *f,
+                                const struct advice_index *index, const struct name *name,
+                                const struct index_part *parts, unsigned n)
 {
     struct strbuf b;
+    bool in_public = index->schema.len == 0 || span_is(index->schema, "public");
     strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b, "from sqlalchemy import Index%s\n\n# In %s\n__table_args__ = (Index(\"%s\", ",
+                  has_descending(parts, n) ? ", text" : "", name_class(index->table).text,
+                  name->text);
+    put_fields(&b, parts, n, false);
     strbuf_printf(&b,
-                  "from sqlalchemy import Index\n\n"
-                  "# In %s, for the migration: op.create_index(..., postgresql_concurrently=True)\n"
-                  "__table_args__ = (Index(\"%s\", ",
-                  name_class(table).text, name->text);
-    put_fields(&b, parts, n);
-    strbuf_puts(&b, "),)\n");
+                  "),)\n\n# Alembic, which runs it outside the migration's transaction\n"
+                  "with op.get_context().autocommit_block():\n"
+                  "    op.create_index(\"%s\", \"%s\", [",
+                  name->text, name_sql_in_python(index->table, "your_table").text);
+    put_fields(&b, parts, n, false);
+    strbuf_puts(&b, "], postgresql_concurrently=True");
+    if (!in_public)
+        strbuf_printf(&b, ", schema=\"%s\"", name_sql_in_python(index->schema, "your_schema").text);
+    strbuf_puts(&b, ")\n");
     f->sqlalchemy = det_take(arena, &b);
+}
+
+static void index_in_django(struct arena *arena, struct finding *f, struct span table,
+                            const struct name *name, const struct index_part *parts, unsigned n)
+{
+    struct strbuf b;
+    struct name model = name_class(table);
     strbuf_init(&b, DET_TEXT_MAX);
+    strbuf_printf(&b, "# In %s\nclass Meta:\n    indexes = [models.Index(fields=[", model.text);
+    put_fields(&b, parts, n, true);
     strbuf_printf(&b,
-                  "# In %s, for the migration: AddIndexConcurrently with atomic = False\n"
-                  "class Meta:\n    indexes = [models.Index(fields=[",
-                  name_class(table).text);
-    put_fields(&b, parts, n);
-    strbuf_printf(&b, "], name=\"%.*s\")]\n", DJANGO_NAME_MAX, name->text);
+                  "], name=\"%.*s\")]\n\n"
+                  "# In the migration: from django.contrib.postgres.operations import "
+                  "AddIndexConcurrently\n"
+                  "atomic = False\noperations = [\n"
+                  "    AddIndexConcurrently(\"%s\", models.Index(fields=[",
+                  DJANGO_NAME_MAX, name->text, model.text);
+    put_fields(&b, parts, n, true);
+    strbuf_printf(&b, "], name=\"%.*s\")),\n]\n", DJANGO_NAME_MAX, name->text);
     f->django = det_take(arena, &b);
 }
 
@@ -200,8 +260,10 @@ void advice_missing_index(struct arena *arena, struct finding *f, const struct a
     struct name name = index_name(arena, index->table, parts, n);
     f->plan_ddl = index_ddl(arena, index, &name, parts, n);
     f->asyncpg = f->plan_ddl;
-    if (is_plain(parts, n))
-        index_in_orm(arena, f, index->table, &name, parts, n);
+    if (is_plain(parts, n)) {
+        index_in_sqlalchemy(arena, f, index, &name, parts, n);
+        index_in_django(arena, f, index->table, &name, parts, n);
+    }
     const char *code = f->plan_ddl != NULL ? f->plan_ddl : f->sqlalchemy;
     f->optimized_code = code != NULL ? det_text(arena, "%s%s\n", note, code) : note;
 }

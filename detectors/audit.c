@@ -165,6 +165,8 @@ static void add_plan(struct audit *a, const struct record_plan *r)
         a->explained++;
     else
         a->explain_failed++;
+    a->explain_statements += r->queries;
+    a->explain_us += r->busy_us;
     catalogue_add_plan(&a->catalogue, r);
 }
 
@@ -260,13 +262,15 @@ void audit_finish(struct audit *a)
 
 /* --- plans --- */
 
-/* One SELECT of the application's tables, without locks; anything else is no EXPLAIN's business. */
+/* One SELECT of the application's tables, without locks, or one DELETE; anything else is no
+ * EXPLAIN's business. */
 static bool may_explain(const struct statement *s)
 {
-    return s->facts != NULL && s->facts->status == FACTS_OK && s->chatter == NULL &&
-           statement_verb(s) == SQL_VERB_SELECT && !statement_has(s, FACT_ONLY_CATALOG) &&
-           !statement_has(s, FACT_NO_FROM) && !statement_has(s, FACT_FOR_UPDATE) &&
-           !statement_has(s, FACT_SKIP_LOCKED) && (s->scan_flags & SQL_SCAN_TRUNCATED) == 0;
+    bool verb = statement_verb(s) == SQL_VERB_SELECT || statement_verb(s) == SQL_VERB_DELETE;
+    return s->facts != NULL && s->facts->status == FACTS_OK && s->chatter == NULL && verb &&
+           !statement_has(s, FACT_ONLY_CATALOG) && !statement_has(s, FACT_NO_FROM) &&
+           !statement_has(s, FACT_FOR_UPDATE) && !statement_has(s, FACT_SKIP_LOCKED) &&
+           (s->scan_flags & SQL_SCAN_TRUNCATED) == 0;
 }
 
 static bool has_sample(const struct statement *s)
@@ -276,11 +280,14 @@ static bool has_sample(const struct statement *s)
     return s->sample_text.len > 0 && (!needs_params || s->sample_n_params > 0);
 }
 
+/* What a DELETE costs where the tables grow is not seen from its time here. */
 static bool is_costly(const struct statement *s, const struct det_settings *set)
 {
     const double single_ms = 50;
     if (s->calls == 0)
         return false;
+    if (statement_verb(s) == SQL_VERB_DELETE)
+        return true;
     double total_ms = (double)s->time_us / 1000;
     return s->child_of_n_plus_one || total_ms >= (double)set->explain_min_total_ms ||
            total_ms / (double)s->calls >= set->explain_min_mean_ms ||
@@ -293,19 +300,32 @@ static bool costs_more(const struct statement *a, const struct statement *b)
            (a->time_us == b->time_us && a->serial < b->serial);
 }
 
+/* Where the plan for some values asks for an index, others are asked about too before the recheck.
+ */
+static bool wants_other_values(const struct statement *s)
+{
+    return s->sample_fresh && s->plans_asked == s->plans_answered && s->plans[0] != NULL &&
+           s->plans[0]->columns_len > 0 && s->plans[0]->reason != PLAN_FOREIGN_KEY &&
+           s->plans[STATEMENT_PLANS - 1] == NULL;
+}
+
 const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us)
 {
     struct statement *best = NULL;
     struct statement *s;
     size_t at = 0;
     while ((s = map64_next(&a->catalogue.by_id, &at, NULL)) != NULL) {
-        bool due = s->explain_after_us == 0 || now_us >= s->explain_after_us;
+        bool due =
+            s->explain_after_us == 0 || now_us >= s->explain_after_us || wants_other_values(s);
         if (due && is_costly(s, &a->settings) && may_explain(s) && has_sample(s) &&
             costs_more(s, best))
             best = s;
     }
-    if (best != NULL)
-        best->explain_after_us = now_us + a->settings.explain_recheck_s * 1000000;
+    if (best == NULL)
+        return NULL;
+    best->explain_after_us = now_us + a->settings.explain_recheck_s * 1000000;
+    best->sample_fresh = false;
+    best->plans_asked++;
     return best;
 }
 

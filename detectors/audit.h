@@ -36,9 +36,9 @@ void audit_record(struct audit *a, const struct record_header *record);
 /* Close every open unit: the end of the run or of the capture. */
 void audit_finish(struct audit *a);
 
-/* A statement that deserves a plan now: costly or the child of an N+1, a SELECT with a sample, not
- * explained within explain_recheck_s; the costliest one. Marks it as asked. NULL when there is
- * none. */
+/* A statement that deserves a plan now: a SELECT that is costly or the child of an N+1, or any
+ * DELETE, with a sample, not explained within explain_recheck_s unless other values than those are
+ * there; the costliest one. Marks it as asked. NULL when there is none. */
 const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us);
 
 const struct det_settings *audit_settings(const struct audit *a);

@@ -35,6 +35,8 @@ struct audit {
     uint64_t least_us; /* of one statement, chatter too; 0 before any */
     uint64_t explained;
     uint64_t explain_failed;
+    uint64_t explain_statements; /* that the advisor sent, and the time they took */
+    uint64_t explain_us;
     uint64_t opaque[AUDIT_OPAQUE_REASONS];
     struct record_run_end end; /* zeroes until it came */
 };

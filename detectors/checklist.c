@@ -138,7 +138,7 @@ void checklist_judge(const struct result *r, const struct endpoint_result *e,
         s.plans = false;
         for (const struct usage *u = e->endpoint->usages; u != NULL; u = u->next) {
             s.facts |= u->statement->facts != NULL;
-            s.plans |= u->statement->plan != NULL && u->statement->plan->status == PLAN_OK;
+            s.plans |= u->statement->plans[0] != NULL;
         }
     }
     for (int i = 0; i < CHECKLIST_ITEMS; i++)

@@ -62,6 +62,8 @@ static void fill_run(struct result *r, const struct audit *a)
     r->explain = a->explain;
     r->explained = a->explained;
     r->explain_failed = a->explain_failed;
+    r->explain_statements = a->explain_statements;
+    r->explain_us = a->explain_us;
     r->assumed_rtt_ms = a->settings.assumed_rtt_ms;
 }
 

@@ -66,6 +66,8 @@ struct result {
     enum record_explain_state explain;
     uint64_t explained; /* plans that came back */
     uint64_t explain_failed;
+    uint64_t explain_statements; /* that the advisor sent, and the time they took */
+    uint64_t explain_us;
     bool tagged; /* some unit had a tag */
     uint64_t tagged_units;
 

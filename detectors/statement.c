@@ -10,7 +10,7 @@ enum { KEPT_BYTES_MAX = 16 * 1024 * 1024 };
 /* A statement with the memory that is replaced in its life. */
 struct entry {
     struct statement statement; /* first */
-    struct record_plan *plan;
+    struct record_plan *plans[STATEMENT_PLANS];
     uint8_t *sample_text;
     uint8_t *sample_params;
 };
@@ -32,7 +32,8 @@ void catalogue_fini(struct catalogue *c)
     size_t at = 0;
     struct statement *s;
     while ((s = map64_next(&c->by_id, &at, NULL)) != NULL) {
-        free(entry_of(s)->plan);
+        for (size_t i = 0; i < STATEMENT_PLANS; i++)
+            free(entry_of(s)->plans[i]);
         free(entry_of(s)->sample_text);
         free(entry_of(s)->sample_params);
     }
@@ -150,17 +151,27 @@ static void *fresh_copy(struct catalogue *c, size_t old, struct span fresh)
     return copy;
 }
 
+/* A refusal says nothing of the statement: what is known of it stays. */
 void catalogue_add_plan(struct catalogue *c, const struct record_plan *r)
 {
     struct statement *s = described(c, r->id);
-    size_t old = s != NULL && s->plan != NULL ? s->plan->h.len : 0;
+    if (s == NULL)
+        return;
+    s->plans_answered++;
+    if (r->status != PLAN_OK)
+        return;
+    struct record_plan **plans = entry_of(s)->plans;
+    const struct record_plan *oldest = plans[STATEMENT_PLANS - 1];
     struct record_plan *copy =
-        s != NULL ? fresh_copy(c, old, span_of((const uint8_t *)r, r->h.len)) : NULL;
+        fresh_copy(c, oldest != NULL ? oldest->h.len : 0, span_of((const uint8_t *)r, r->h.len));
     if (copy == NULL)
         return;
-    free(entry_of(s)->plan);
-    entry_of(s)->plan = copy;
-    s->plan = copy;
+    free(plans[STATEMENT_PLANS - 1]);
+    for (size_t i = STATEMENT_PLANS - 1; i > 0; i--)
+        plans[i] = plans[i - 1];
+    plans[0] = copy;
+    for (size_t i = 0; i < STATEMENT_PLANS; i++)
+        s->plans[i] = plans[i];
 }
 
 static bool replace_sample(struct catalogue *c, uint8_t **slot, struct span *view,
@@ -205,6 +216,7 @@ void catalogue_add_sample(struct catalogue *c, const struct record_sample *r)
         return;
     struct span bytes = record_tail(&r->h, sizeof(*r), 0, r->len);
     struct entry *e = entry_of(s);
+    s->sample_fresh |= !span_equal(bytes, r->is_params ? s->sample_params : s->sample_text);
     if (!r->is_params)
         (void)replace_sample(c, &e->sample_text, &s->sample_text, bytes);
     else if (replace_sample(c, &e->sample_params, &s->sample_params, bytes))

@@ -23,6 +23,9 @@ struct statement_widths {
     struct record_width columns[RECORD_MAX_WIDTHS];
 };
 
+/* Sets of values whose plans are kept: what holds for one value need not hold for the others. */
+enum { STATEMENT_PLANS = 3 };
+
 struct statement {
     struct sql_id id;
     uint32_t serial; /* order of first sight, from 1; 0 is the overflow entry */
@@ -32,8 +35,9 @@ struct statement {
     struct span kinds;
     const struct record_facts *facts;     /* NULL until they came */
     const struct record_columns *columns; /* NULL until it returned rows */
-    const struct record_plan *plan;       /* the last one; NULL when never explained */
-    struct statement_widths *widths;      /* of its large results; NULL without any */
+    /* Of its last sets of observed values, the newest first; NULL behind the last one. */
+    const struct record_plan *plans[STATEMENT_PLANS];
+    struct statement_widths *widths; /* of its large results; NULL without any */
     const struct chatter *chatter; /* what driver traffic this is (detectors/chatter.h), or NULL */
     uint64_t calls;
     uint64_t rows;
@@ -45,7 +49,10 @@ struct statement {
     struct span sample_text;
     struct span sample_params;
     unsigned sample_n_params;
+    bool sample_fresh;        /* other values than those that were explained */
     int64_t explain_after_us; /* not before; 0 when never asked */
+    unsigned plans_asked;
+    unsigned plans_answered; /* whatever the answer was */
 };
 
 struct catalogue {

@@ -171,47 +171,52 @@ static json_t *improvement(const struct finding *f, double rtt_ms)
     return out;
 }
 
-/* The next `len` bytes of a plan's tail. */
-static struct span plan_text(const struct record_plan *p, size_t *at, size_t len)
-{
-    struct span out = record_tail(&p->h, sizeof *p, *at, len);
-    *at += len;
-    return out;
-}
-
 static json_t *text_or_null(struct span text)
 {
     return text.len > 0 ? rpt_text(text) : json_null();
 }
 
-static json_t *plan_before(const struct record_plan *p)
+static json_t *plan_before(const struct record_plan *p, const struct span texts[RECORD_PLAN_TEXTS])
 {
-    size_t at = 0;
     bool scan = p->table_len > 0;
-    struct span schema = plan_text(p, &at, p->schema_len);
-    struct span table = plan_text(p, &at, p->table_len);
-    struct span filter = plan_text(p, &at, p->filter_len);
-    struct span columns = plan_text(p, &at, p->columns_len);
-    struct span note = plan_text(p, &at, p->index_note_len);
+    bool generic = (p->flags & PLAN_GENERIC) != 0;
     json_t *out = json_object();
-    rpt_put(&out, "node", scan ? json_string("Seq Scan") : json_null());
-    rpt_put(&out, "schema", text_or_null(schema));
-    rpt_put(&out, "table", text_or_null(table));
+    rpt_put(&out, "node", text_or_null(texts[PLAN_NODE]));
+    rpt_put(&out, "schema", text_or_null(texts[PLAN_SCHEMA]));
+    rpt_put(&out, "table", text_or_null(texts[PLAN_TABLE]));
     rpt_put(&out, "cost", rpt_number(p->total_cost));
     rpt_put(&out, "scan_cost", scan ? rpt_number(p->scan_cost) : json_null());
+    rpt_put(&out, "generic_cost", generic ? rpt_number(p->generic_cost) : json_null());
     rpt_put(&out, "rows", scan ? rpt_number(p->table_rows) : json_null());
     rpt_put(&out, "kept_rows", scan ? rpt_number(p->kept_rows) : json_null());
-    rpt_put(&out, "filter", filter.len > 0 ? rpt_sql_line(filter) : json_null());
-    rpt_put(&out, "columns", text_or_null(columns));
-    rpt_put(&out, "index_note", text_or_null(note));
+    rpt_put(&out, "actual_ms", json_null()); /* nothing is ever run to find out */
+    rpt_put(&out, "filter",
+            texts[PLAN_FILTER].len > 0 ? rpt_sql_line(texts[PLAN_FILTER]) : json_null());
+    rpt_put(&out, "columns", text_or_null(texts[PLAN_COLUMNS]));
+    rpt_put(&out, "index_note", text_or_null(texts[PLAN_NOTE]));
+    return out;
+}
+
+/* Without HypoPG the plan with the index is not known. */
+static json_t *plan_after(const struct record_plan *p, const struct span texts[RECORD_PLAN_TEXTS])
+{
+    if (texts[PLAN_AFTER_NODE].len == 0)
+        return json_null();
+    json_t *out = json_object();
+    rpt_put(&out, "node", rpt_text(texts[PLAN_AFTER_NODE]));
+    rpt_put(&out, "cost", rpt_number(p->after_cost));
+    rpt_put(&out, "actual_ms", json_null());
+    rpt_put(&out, "source", json_string("hypopg"));
     return out;
 }
 
 static json_t *plan(const struct finding *f)
 {
+    struct span texts[RECORD_PLAN_TEXTS];
+    record_plan_texts(f->plan, texts);
     json_t *out = json_object();
-    rpt_put(&out, "before", plan_before(f->plan));
-    rpt_put(&out, "after", json_null());
+    rpt_put(&out, "before", plan_before(f->plan, texts));
+    rpt_put(&out, "after", plan_after(f->plan, texts));
     rpt_put(&out, "ddl", f->plan_ddl != NULL ? rpt_code(f->plan_ddl) : json_null());
     return out;
 }

@@ -196,5 +196,7 @@ json_t *rpt_coverage(const struct result *r)
     rpt_put(&out, "parser_restarts", rpt_count(r->parser_restarts));
     rpt_put(&out, "explained", rpt_count(r->explained));
     rpt_put(&out, "explain_failed", rpt_count(r->explain_failed));
+    rpt_put(&out, "explain_statements", rpt_count(r->explain_statements));
+    rpt_put(&out, "explain_ms", rpt_ms(r->explain_us));
     return out;
 }

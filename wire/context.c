@@ -189,16 +189,11 @@ static struct wire_statement *make_statement(struct wire_context *ctx, const str
     return s;
 }
 
-static bool may_be_explained(enum sql_verb verb)
-{
-    return verb == SQL_VERB_SELECT || verb == SQL_VERB_WITH;
-}
-
 /* Whether the values of this text are wanted for an EXPLAIN. */
 static bool wants_sample(const struct wire_context *ctx, const struct wire_statement *s,
                          int64_t now_us)
 {
-    return ctx->want_samples && may_be_explained((enum sql_verb)s->verb) &&
+    return ctx->want_samples && wire_may_be_explained((enum sql_verb)s->verb) &&
            now_us >= s->sample_after_us;
 }
 
@@ -255,6 +250,6 @@ struct wire_statement *wire_statement_intern(struct wire_context *ctx, const str
     struct span text = span_skip(span_head(sql->text, scan->next), from);
     if (text.len <= RECORD_SAMPLE_MAX && sql->tail.len == 0)
         announce_sample(ctx, s->id, text);
-    s->sample_after_us = sql->now_us + WIRE_SAMPLE_EVERY_US;
+    s->sample_after_us = wire_sample_after(&s->samples_taken, sql->now_us);
     return s;
 }

@@ -23,6 +23,8 @@
 enum {
     WIRE_MAX_CACHED_STATEMENTS = 8192,
     WIRE_SAMPLE_EVERY_US = 10 * 1000 * 1000, /* of one statement, values for EXPLAIN */
+    WIRE_SAMPLE_SOON_US = 100 * 1000,        /* until so many were taken: */
+    WIRE_SAMPLES_SOON = 3,                   /* one set of values may be an odd one */
 };
 
 struct wire_statement {
@@ -33,10 +35,26 @@ struct wire_statement {
     uint16_t scan_flags;
     struct sql_id id;
     uint64_t tag;
-    uint64_t key; /* in the cache */
+    uint64_t key;          /* in the cache */
+    uint8_t samples_taken; /* up to WIRE_SAMPLES_SOON */
+    uint8_t params_taken;
     int64_t sample_after_us;
     int64_t params_after_us;
 };
+
+/* Whether values of such a statement are worth a sample. */
+static inline bool wire_may_be_explained(enum sql_verb verb)
+{
+    return verb == SQL_VERB_SELECT || verb == SQL_VERB_WITH || verb == SQL_VERB_DELETE;
+}
+
+/* When the next sample is due, behind one that is taken now and counted in `taken`. */
+static inline int64_t wire_sample_after(uint8_t *taken, int64_t now_us)
+{
+    if (*taken < WIRE_SAMPLES_SOON)
+        (*taken)++;
+    return now_us + (*taken < WIRE_SAMPLES_SOON ? WIRE_SAMPLE_SOON_US : WIRE_SAMPLE_EVERY_US);
+}
 
 struct wire_context {
     struct ring *ring;         /* borrowed */

@@ -277,10 +277,10 @@ static void maybe_sample_params(struct wire_conversation *c, const struct wire_p
     struct wire_statement *s = prepared->statement;
     if (!c->ctx->want_samples || bind->total_params == 0 || now_us < s->params_after_us)
         return;
-    if (s->verb != SQL_VERB_SELECT && s->verb != SQL_VERB_WITH)
+    if (!wire_may_be_explained((enum sql_verb)s->verb))
         return;
     sample_params(c, prepared, bind);
-    s->params_after_us = now_us + WIRE_SAMPLE_EVERY_US;
+    s->params_after_us = wire_sample_after(&s->params_taken, now_us);
 }
 
 static void fill_portal(struct wire_conversation *c, struct wire_portal *portal,

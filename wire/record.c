@@ -134,11 +134,35 @@ static bool check_tag(const struct record_tag *r)
     return tail_is(&r->h, sizeof(*r), tail);
 }
 
+static void plan_lengths(const struct record_plan *r, size_t out[RECORD_PLAN_TEXTS])
+{
+    const uint16_t lens[RECORD_PLAN_TEXTS] = {r->schema_len,     r->table_len,      r->filter_len,
+                                              r->columns_len,    r->index_note_len, r->node_len,
+                                              r->after_node_len, r->parent_len};
+    for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++)
+        out[i] = lens[i];
+}
+
+void record_plan_texts(const struct record_plan *r, struct span out[RECORD_PLAN_TEXTS])
+{
+    size_t lens[RECORD_PLAN_TEXTS];
+    size_t at = 0;
+    plan_lengths(r, lens);
+    for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++) {
+        out[i] = record_tail(&r->h, sizeof(*r), at, lens[i]);
+        at += lens[i];
+    }
+}
+
 static bool check_plan(const struct record_plan *r)
 {
-    size_t tail =
-        (size_t)r->schema_len + r->table_len + r->filter_len + r->columns_len + r->index_note_len;
-    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), tail);
+    size_t lens[RECORD_PLAN_TEXTS];
+    size_t tail = 0;
+    plan_lengths(r, lens);
+    for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++)
+        tail += lens[i];
+    return is_time(r->time_us) && r->status <= PLAN_NO_CONNECTION && r->reason < PLAN_REASONS &&
+           r->source < PLAN_SOURCES && tail_is(&r->h, sizeof(*r), tail);
 }
 
 static bool check_statement(const struct record_statement *r)

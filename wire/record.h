@@ -296,29 +296,80 @@ enum record_plan_status {
     PLAN_NO_CONNECTION,
 };
 
-/* What the advisor learnt of a statement: its costliest filtering sequential scan, if it has one.
- * Tail: schema, table, filter (masked), columns (comma separated, equality first), index_note,
- * sqlstate message class. A plan without such a scan has table_len 0. */
+/* What a plan has that an index could take away. */
+enum record_plan_reason {
+    PLAN_NOTHING,
+    PLAN_SCAN,        /* a sequential scan whose filter drops rows */
+    PLAN_SORT,        /* many rows are sorted for the first few of them */
+    PLAN_FOREIGN_KEY, /* rows of `parent` are deleted; `table` refers to it without an index */
+    PLAN_REASONS
+};
+
+enum record_plan_source {
+    PLAN_SOURCE_STRUCTURE, /* columns by rule: the plan's conditions and the catalog */
+    PLAN_SOURCE_HYPOPG,    /* tried: after_cost and after_node are the planner's with that index */
+    PLAN_SOURCES
+};
+
+enum record_plan_flags {
+    PLAN_ON_FOREIGN_KEY = 1 << 0, /* the first of the columns refers to another table */
+    PLAN_NO_INDEX = 1 << 1,       /* enable_seqscan=off changed nothing: no index serves it */
+    PLAN_NOT_WORTH_IT = 1 << 2,   /* no hypothetical index halves the plan's cost, or the planner
+                                     leaves one aside that is there and could serve */
+    PLAN_GENERIC = 1 << 3,        /* generic_cost is known (PostgreSQL 16 and up) */
+};
+
+/* What the advisor learnt of a statement with one set of observed values: the costliest part of its
+ * plan that an index could take away, if it has one. Tail: schema, table, filter (masked), columns
+ * (comma separated, equality first; detectors/advisor/advice.h), index_note, node, after_node,
+ * parent. A plan without such a part has table_len 0. */
 struct record_plan {
     struct record_header h;
     struct sql_id id;
     int64_t time_us;
     double total_cost; /* of the whole plan */
-    double scan_cost;  /* of the scan */
+    double scan_cost;  /* of the scan, or of the sort with what it sorts */
     double table_rows; /* pg_class.reltuples */
-    double kept_rows;  /* the planner's estimate of rows the scan keeps */
+    double kept_rows;  /* the planner's estimate of rows the scan keeps, or the sort's LIMIT */
     double table_bytes;
+    double after_cost;   /* of the whole plan with the proposed index */
+    double generic_cost; /* of the plan that knows no values */
+    uint32_t queries;    /* statements that the advisor sent for this plan */
+    uint32_t busy_us;    /* time they took together */
     char sqlstate[5];
     uint8_t status; /* enum record_plan_status */
     uint8_t server_major;
+    uint8_t reason;  /* enum record_plan_reason */
+    uint8_t source;  /* enum record_plan_source */
+    uint8_t flags;   /* enum record_plan_flags */
+    uint8_t n_equal; /* leading columns compared for equality: their order is free */
     uint8_t pad;
     uint16_t schema_len;
     uint16_t table_len;
     uint16_t filter_len;
     uint16_t columns_len;
     uint16_t index_note_len; /* an index exists that this filter cannot use: its name and why */
-    uint16_t pad2[3];
+    uint16_t node_len;       /* node type that the index would replace */
+    uint16_t after_node_len;
+    uint16_t parent_len; /* "schema.table" of PLAN_FOREIGN_KEY */
+    uint16_t pad2[2];
 };
+
+/* The texts of its tail, in their order. */
+enum record_plan_text {
+    PLAN_SCHEMA,
+    PLAN_TABLE,
+    PLAN_FILTER,
+    PLAN_COLUMNS,
+    PLAN_NOTE,
+    PLAN_NODE,
+    PLAN_AFTER_NODE,
+    PLAN_PARENT,
+    RECORD_PLAN_TEXTS
+};
+
+/* Views into the record. */
+void record_plan_texts(const struct record_plan *r, struct span out[RECORD_PLAN_TEXTS]);
 
 /* Time passed in silence: what has been idle for long enough may close. Written at most once a
  * second, and only after traffic. */

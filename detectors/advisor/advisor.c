@@ -113,24 +113,36 @@ static void write_plan(struct record_plan *r, size_t len, const struct advisor_j
     r->status = (uint8_t)answer->status;
     r->server_major = answer->server_major;
     memcpy(r->sqlstate, answer->sqlstate, sizeof(r->sqlstate));
+    r->reason = (uint8_t)answer->reason;
+    r->source = (uint8_t)answer->source;
+    r->flags = (uint8_t)answer->flags;
+    r->n_equal = (uint8_t)answer->n_equal;
+    r->queries = answer->queries;
+    r->busy_us = answer->busy_us;
     r->total_cost = answer->total_cost;
     r->scan_cost = answer->scan_cost;
     r->table_rows = answer->table_rows;
     r->kept_rows = answer->kept_rows;
     r->table_bytes = answer->table_bytes;
+    r->after_cost = answer->after_cost;
+    r->generic_cost = answer->generic_cost;
     uint8_t *at = (uint8_t *)(r + 1);
     r->schema_len = append(&at, &answer->schema);
     r->table_len = append(&at, &answer->table);
     r->filter_len = append(&at, &answer->filter);
     r->columns_len = append(&at, &answer->columns);
     r->index_note_len = append(&at, &answer->note);
+    r->node_len = append(&at, &answer->node);
+    r->after_node_len = append(&at, &answer->after_node);
+    r->parent_len = append(&at, &answer->parent);
 }
 
 static void publish(struct advisor *a, const struct advisor_job *job,
                     const struct advisor_answer *answer)
 {
     size_t tail = answer->schema.len + answer->table.len + answer->filter.len +
-                  answer->columns.len + answer->note.len;
+                  answer->columns.len + answer->note.len + answer->node.len +
+                  answer->after_node.len + answer->parent.len;
     size_t len = record_size(sizeof(struct record_plan), tail);
     int64_t time_us = clock_monotonic_us() - a->options.epoch_us;
     pthread_mutex_lock(&a->lock);
@@ -164,11 +176,12 @@ static void wait_until(struct advisor *a, int64_t time_us)
     }
 }
 
-static void run_job(struct advisor *a, struct advisor_link *link, const struct advisor_job *job)
+static void run_job(struct advisor *a, struct advisor_link *link, struct advisor_catalog *catalog,
+                    const struct advisor_job *job)
 {
     struct advisor_answer answer;
     advisor_answer_init(&answer);
-    if (advisor_explain(link, job, &answer))
+    if (advisor_explain(link, catalog, job, &answer))
         publish(a, job, &answer);
     advisor_answer_fini(&answer);
 }
@@ -187,7 +200,9 @@ static void *advisor_main(void *context)
 {
     struct advisor *a = context;
     struct advisor_link link;
+    struct advisor_catalog catalog;
     int64_t next_us = 0;
+    advisor_catalog_init(&catalog);
     advisor_link_init(&link, &a->options, a->bell_fd, &a->stopping);
     while (!atomic_load(&a->stopping)) {
         struct advisor_job job;
@@ -199,10 +214,11 @@ static void *advisor_main(void *context)
             continue;
         }
         next_us = clock_monotonic_us() + a->options.interval_ms * 1000;
-        run_job(a, &link, &job);
+        run_job(a, &link, &catalog, &job);
         job_fini(&job);
     }
     advisor_link_fini(&link);
+    advisor_catalog_fini(&catalog);
     pthread_mutex_lock(&a->lock);
     bool abandoned = a->abandoned;
     pthread_mutex_unlock(&a->lock);

@@ -4,10 +4,16 @@
  *
  * The auditor submits a statement with observed values; the advisor runs EXPLAIN (FORMAT JSON) on
  * it, never ANALYZE, in a read-only transaction with statement_timeout and lock_timeout that it
- * always rolls back, at most one statement in `interval_ms`, and answers with one record_plan in
- * its ring. Values never leave this thread: filters come back masked. Nothing of a client's session
- * (search_path, role, settings) is inherited; only a single SELECT is ever explained (the caller
- * passes no other), over the extended protocol, which takes one statement at a time.
+ * always rolls back, at most one job in `interval_ms`, and answers with one record_plan in its
+ * ring, which also tells what the job cost. Values never leave this thread: filters come back
+ * masked. Only a single SELECT or DELETE is ever explained (the caller passes no other), over the
+ * extended protocol, which takes one statement at a time.
+ *
+ * Of a client's session (search_path, role, settings) nothing is inherited. A statement is
+ * explained with the search_path that the role and the database give to a new connection, because
+ * its unqualified names mean nothing without one: what an application sets later by SET
+ * search_path is not followed, and its statements then fail here or name a table of the default
+ * path. All queries of the advisor's own run with an empty one.
  *
  * The columns of a plan are those an index should have: see advice.h for how a part is written. A
  * scan of a partition names the partition.

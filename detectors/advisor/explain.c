@@ -1,207 +1,298 @@
 #include "detectors/advisor/explain.h"
 
-#include "detectors/advisor/advice.h"
-#include "detectors/advisor/catalog.h"
-#include "detectors/advisor/filter.h"
-#include "detectors/advisor/plan.h"
+#include "detectors/advisor/hypothetical.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char explain_head[] = "EXPLAIN (VERBOSE, FORMAT JSON) ";
+enum {
+    /* Below, the planner reads a table whole whatever indexes there are: structure is judged. */
+    SMALL_TABLE_ROWS = 10000,
+    PATH_SIZE = 1024,
+    MAX_GENERIC_PARAMS = 100,
+};
+
+/* What one job carries through its steps. */
+struct task {
+    struct advisor_link *link;
+    struct advisor_catalog *catalog;
+    const struct advisor_job *job;
+    struct advisor_answer *answer;
+    char path[PATH_SIZE];    /* the role's search_path, in which the statement's names are found */
+    char schemas[PATH_SIZE]; /* those of it that exist, as an array */
+    char hypopg[ADVISOR_SCHEMA_SIZE];
+    bool leaves_something; /* on the connection, beyond the transaction */
+};
+
+static struct strbuf *text_at(struct advisor_answer *answer, size_t i)
+{
+    struct strbuf *const all[RECORD_PLAN_TEXTS] = {
+        &answer->schema, &answer->table, &answer->filter,     &answer->columns,
+        &answer->note,   &answer->node,  &answer->after_node, &answer->parent};
+    return all[i];
+}
 
 void advisor_answer_init(struct advisor_answer *answer)
 {
+    static const size_t sizes[RECORD_PLAN_TEXTS] = {
+        ADVISOR_NAME_SIZE, ADVISOR_NAME_SIZE, ADVISOR_FILTER_MAX, ADVISOR_COLUMNS_MAX,
+        ADVISOR_NOTE_MAX,  ADVISOR_NAME_SIZE, ADVISOR_NAME_SIZE,  2 * ADVISOR_NAME_SIZE};
     *answer = (struct advisor_answer){.status = PLAN_OK};
-    strbuf_init(&answer->schema, ADVISOR_NAME_SIZE);
-    strbuf_init(&answer->table, ADVISOR_NAME_SIZE);
-    strbuf_init(&answer->filter, ADVISOR_FILTER_MAX);
-    strbuf_init(&answer->columns, ADVISOR_COLUMNS_MAX);
-    strbuf_init(&answer->note, ADVISOR_NOTE_MAX);
+    for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++)
+        strbuf_init(text_at(answer, i), sizes[i]);
 }
 
 void advisor_answer_fini(struct advisor_answer *answer)
 {
-    strbuf_fini(&answer->schema);
-    strbuf_fini(&answer->table);
-    strbuf_fini(&answer->filter);
-    strbuf_fini(&answer->columns);
-    strbuf_fini(&answer->note);
+    for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++)
+        strbuf_fini(text_at(answer, i));
 }
 
-/* --- parameters --- */
+/* --- transaction --- */
 
-/* Observed parameters as libpq takes them. `bytes` holds the values with a NUL behind each, which
- * libpq wants behind those in text format; it is wiped. */
-struct bound {
-    unsigned n;
-    Oid *types;
-    const char **values;
-    int *lengths;
-    int *formats;
-    char *bytes;
-    size_t size;
-};
-
-static void bound_fini(struct bound *b)
+static void keep(char out[PATH_SIZE], const char *text)
 {
-    if (b->bytes != NULL)
-        explicit_bzero(b->bytes, b->size);
-    free(b->bytes);
-    free(b->types);
-    free(b->values);
-    free(b->lengths);
-    free(b->formats);
+    snprintf(out, PATH_SIZE, "%s", strlen(text) < PATH_SIZE ? text : "");
 }
 
-/* One parameter at the head of `tail`: {u32 type, u16 format, u16 0, i32 length, bytes, padding to
- * 4}, in the machine's order. The rest of the tail, or false when it is cut short. */
-static bool bind_one(struct bound *b, unsigned i, struct span *tail, size_t *used)
+static enum advisor_link_status begin(struct task *t)
 {
-    uint32_t type;
-    uint16_t format;
-    int32_t length;
-    if (tail->len < 12)
-        return false;
-    memcpy(&type, tail->data, sizeof(type));
-    memcpy(&format, tail->data + 4, sizeof(format));
-    memcpy(&length, tail->data + 8, sizeof(length));
-    *tail = span_skip(*tail, 12);
-    size_t len = length > 0 ? (size_t)length : 0;
-    if (len > tail->len || len + 1 > b->size - *used)
-        return false;
-    b->types[i] = type;
-    b->formats[i] = format;
-    b->lengths[i] = (int)len;
-    b->values[i] = length < 0 ? NULL : b->bytes + *used;
-    if (len > 0)
-        memcpy(b->bytes + *used, tail->data, len);
-    b->bytes[*used + len] = '\0';
-    *used += len + 1;
-    *tail = span_skip(*tail, (len + 3) & ~(size_t)3);
-    return true;
-}
-
-static bool bound_init(struct bound *b, const struct advisor_job *job)
-{
-    unsigned n = job->n_params;
-    *b = (struct bound){.n = n, .size = job->params_len + n + 1};
-    b->types = calloc(n + 1, sizeof(*b->types));
-    b->values = calloc(n + 1, sizeof(*b->values));
-    b->lengths = calloc(n + 1, sizeof(*b->lengths));
-    b->formats = calloc(n + 1, sizeof(*b->formats));
-    b->bytes = malloc(b->size);
-    if (b->types == NULL || b->values == NULL || b->lengths == NULL || b->formats == NULL ||
-        b->bytes == NULL)
-        return false;
-    struct span tail = span_of(job->params, job->params_len);
-    size_t used = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (!bind_one(b, i, &tail, &used))
-            return false;
-    }
-    return true;
-}
-
-/* --- steps --- */
-
-static enum advisor_link_status begin(struct advisor_link *link)
-{
-    static const char settings[] = "SELECT pg_catalog.set_config('statement_timeout', $1, true), "
-                                   "pg_catalog.set_config('lock_timeout', $2, true)";
+    static const char settings[] =
+        "SELECT pg_catalog.set_config('statement_timeout', $1, true), "
+        "pg_catalog.set_config('lock_timeout', $2, true), "
+        "pg_catalog.current_setting('search_path'), pg_catalog.current_schemas(true)";
+    const struct advisor_options *options = t->link->options;
     char statement_ms[24];
     char lock_ms[24];
-    snprintf(statement_ms, sizeof(statement_ms), "%lld",
-             (long long)link->options->statement_timeout_ms);
-    snprintf(lock_ms, sizeof(lock_ms), "%lld", (long long)link->options->lock_timeout_ms);
+    PGresult *r;
+    snprintf(statement_ms, sizeof(statement_ms), "%lld", (long long)options->statement_timeout_ms);
+    snprintf(lock_ms, sizeof(lock_ms), "%lld", (long long)options->lock_timeout_ms);
     const char *const values[] = {statement_ms, lock_ms};
-    enum advisor_link_status status = advisor_link_query(link, "BEGIN READ ONLY", NULL, NULL);
-    return status == LINK_OK ? advisor_link_query_text(link, settings, 2, values, NULL) : status;
+    enum advisor_link_status status = advisor_link_query(t->link, "BEGIN READ ONLY", NULL, NULL);
+    if (status == LINK_OK)
+        status = advisor_link_query_text(t->link, settings, 2, values, &r);
+    if (status != LINK_OK)
+        return status;
+    if (PQntuples(r) == 1) {
+        keep(t->path, PQgetvalue(r, 0, 2));
+        keep(t->schemas, PQgetvalue(r, 0, 3));
+    }
+    PQclear(r);
+    return LINK_OK;
 }
 
 /* A connection that was idle may be dead without anybody having noticed: one more try on a new one.
  */
-static enum advisor_link_status open_and_begin(struct advisor_link *link)
+static enum advisor_link_status open_and_begin(struct task *t)
 {
-    bool was_open = link->conn != NULL;
-    enum advisor_link_status status = advisor_link_open(link);
+    bool was_open = t->link->conn != NULL;
+    enum advisor_link_status status = advisor_link_open(t->link);
     if (status == LINK_OK)
-        status = begin(link);
+        status = begin(t);
     if (status == LINK_DOWN && was_open) {
-        status = advisor_link_open(link);
+        status = advisor_link_open(t->link);
         if (status == LINK_OK)
-            status = begin(link);
+            status = begin(t);
     }
     return status;
 }
 
-static enum advisor_link_status ask_plan(struct advisor_link *link, const struct advisor_job *job,
-                                         PGresult **result)
+static enum advisor_link_status set_path(struct task *t, const char *path)
 {
-    struct bound b;
-    enum advisor_link_status status = LINK_DOWN;
-    size_t size = sizeof(explain_head) + job->text_len;
-    char *sql = malloc(size);
-    *result = NULL;
-    if (bound_init(&b, job) && sql != NULL) {
-        snprintf(sql, size, "%s%s", explain_head, job->text);
-        struct advisor_link_params params = {.n = (int)b.n,
-                                             .types = b.types,
-                                             .values = b.values,
-                                             .lengths = b.lengths,
-                                             .formats = b.formats};
-        status = advisor_link_query(link, sql, &params, result);
+    const char *const values[] = {path};
+    return advisor_link_query_text(t->link, "SELECT pg_catalog.set_config('search_path', $1, true)",
+                                   1, values, NULL);
+}
+
+/* --- proposals --- */
+
+static void propose(struct task *t, const struct advisor_candidate *c)
+{
+    strbuf_puts(&t->answer->columns, c->columns);
+    t->answer->n_equal = c->n_equal;
+    t->answer->flags |= c->on_foreign_key ? PLAN_ON_FOREIGN_KEY : 0;
+}
+
+/* In a table of a few rows an index changes no plan; whether one would serve is seen without the
+ * planner's way out. */
+static enum advisor_link_status probe_small(struct task *t, const struct advisor_scan *scan,
+                                            const struct advisor_advice *advice)
+{
+    bool still;
+    enum advisor_link_status status = advisor_without_seqscan(t->link, t->job, scan, &still);
+    if (status == LINK_OK && still) {
+        propose(t, &advice->candidates[0]);
+        t->answer->flags |= PLAN_NO_INDEX;
     }
-    if (sql != NULL)
-        explicit_bzero(sql, size);
-    free(sql);
-    bound_fini(&b);
     return status;
 }
 
-static enum advisor_link_status judge_scan(struct advisor_link *link,
-                                           const struct advisor_scan *scan,
-                                           struct advisor_answer *answer)
+static enum advisor_link_status try_candidates(struct task *t, const struct advisor_plan *plan,
+                                               const struct advisor_advice *advice)
 {
-    struct advisor_filter filter;
-    struct advisor_table *table = calloc(1, sizeof(*table));
-    char *masked = malloc(ADVISOR_FILTER_MAX);
-    enum advisor_link_status status = LINK_DOWN;
-    if (table == NULL || masked == NULL)
-        goto out;
-    advisor_filter_read(scan->filter, scan->alias, &filter);
-    status = advisor_catalog_read(link, scan, &filter, table);
+    struct advisor_trial trial;
+    enum advisor_link_status status =
+        advisor_hypothetical_try(t->link, t->job, t->hypopg, plan, advice, &trial);
+    t->leaves_something = status != LINK_OK;
+    if (!trial.tried) {
+        if (!advice->exists)
+            propose(t, &advice->candidates[0]);
+        return status;
+    }
+    t->answer->source = PLAN_SOURCE_HYPOPG;
+    if (trial.candidate < 0) {
+        t->answer->flags |= PLAN_NOT_WORTH_IT;
+        return LINK_OK;
+    }
+    t->answer->flags &= ~(unsigned)PLAN_NOT_WORTH_IT;
+    propose(t, &advice->candidates[trial.candidate]);
+    t->answer->after_cost = trial.cost;
+    strbuf_puts(&t->answer->after_node, trial.node);
+    return LINK_OK;
+}
+
+static enum advisor_link_status choose(struct task *t, const struct advisor_plan *plan,
+                                       const struct advisor_table *table,
+                                       const struct advisor_advice *advice)
+{
+    if (advice->exists)
+        t->answer->flags |= PLAN_NOT_WORTH_IT; /* until a trial shows otherwise */
+    if (advice->n == 0)
+        return LINK_OK;
+    enum advisor_link_status status = set_path(t, t->path);
     if (status != LINK_OK)
-        goto out;
+        return status;
+    if (table->rows < SMALL_TABLE_ROWS)
+        return probe_small(t, &plan->scan, advice);
+    if (t->hypopg[0] != '\0')
+        return try_candidates(t, plan, advice);
+    if (!advice->exists)
+        propose(t, &advice->candidates[0]);
+    return LINK_OK;
+}
+
+static void put_masked(struct strbuf *out, const char *filter)
+{
+    char *masked = malloc(ADVISOR_FILTER_MAX);
+    if (masked == NULL || filter[0] == '\0') {
+        free(masked);
+        return;
+    }
+    if (out->len > 0)
+        strbuf_puts(out, " and ");
+    strbuf_add(out, masked, advisor_filter_mask(filter, masked, ADVISOR_FILTER_MAX - out->len));
+    free(masked);
+}
+
+static void describe(struct task *t, const struct advisor_scan *scan,
+                     const struct advisor_table *table)
+{
+    struct advisor_answer *answer = t->answer;
+    answer->reason = scan->sort_keys != NULL ? PLAN_SORT : PLAN_SCAN;
     answer->scan_cost = scan->cost;
     answer->kept_rows = scan->kept_rows;
     answer->table_rows = table->rows;
     answer->table_bytes = table->bytes;
+    strbuf_puts(&answer->node, scan->node);
     strbuf_puts(&answer->schema, scan->schema);
     strbuf_puts(&answer->table, scan->table);
-    strbuf_add(&answer->filter, masked,
-               advisor_filter_mask(scan->filter, masked, ADVISOR_FILTER_MAX));
-    advisor_advice_make(&filter, table, &answer->columns, &answer->note);
+    put_masked(&answer->filter, scan->condition);
+    put_masked(&answer->filter, scan->filter);
+}
+
+/* All of the order or nothing of it. */
+static void read_filter(const struct advisor_scan *scan, struct advisor_filter *out)
+{
+    advisor_filter_read(scan->condition, scan->alias, out);
+    advisor_filter_add(scan->filter, scan->alias, out);
+    unsigned n_terms = out->n_terms;
+    size_t i;
+    json_t *key;
+    json_array_foreach(scan->sort_keys, i, key)
+    {
+        const char *text = json_string_value(key);
+        if (text == NULL || !advisor_filter_add_order(text, scan->alias, out)) {
+            out->n_terms = n_terms;
+            return;
+        }
+    }
+}
+
+static enum advisor_link_status judge_scan(struct task *t, const struct advisor_plan *plan)
+{
+    struct advisor_filter filter;
+    struct advisor_table *table = calloc(1, sizeof(*table));
+    struct advisor_advice *advice = calloc(1, sizeof(*advice));
+    enum advisor_link_status status = LINK_DOWN;
+    if (table == NULL || advice == NULL)
+        goto out;
+    read_filter(&plan->scan, &filter);
+    status = advisor_catalog_read(t->catalog, t->link, &plan->scan, &filter, t->schemas, table);
+    if (status == LINK_OK)
+        status = advisor_hypothetical_find(t->link, t->hypopg);
+    if (status != LINK_OK)
+        goto out;
+    describe(t, &plan->scan, table);
+    advisor_advice_make(&filter, table, advice, &t->answer->note);
+    status = choose(t, plan, table, advice);
 out:
-    free(masked);
+    free(advice);
     free(table);
     return status;
 }
 
-static enum advisor_link_status read_plan(struct advisor_link *link, const PGresult *result,
-                                          struct advisor_answer *answer)
+/* Each row that is deleted makes the server look for rows that refer to it. */
+static enum advisor_link_status judge_delete(struct task *t, const struct advisor_plan *plan)
+{
+    struct advisor_child child;
+    struct advisor_answer *answer = t->answer;
+    unsigned n;
+    enum advisor_link_status status = advisor_catalog_children(t->link, &plan->deleted, &child, &n);
+    if (status != LINK_OK || n == 0)
+        return status;
+    answer->reason = PLAN_FOREIGN_KEY;
+    answer->flags |= PLAN_ON_FOREIGN_KEY | PLAN_NO_INDEX;
+    answer->table_rows = child.rows;
+    answer->table_bytes = child.bytes;
+    strbuf_puts(&answer->schema, child.schema);
+    strbuf_puts(&answer->table, child.table);
+    strbuf_puts(&answer->columns, child.columns);
+    strbuf_puts(&answer->node, "Delete");
+    strbuf_printf(&answer->parent, "%s.%s", plan->deleted.schema, plan->deleted.table);
+    if (n > 1)
+        strbuf_printf(&answer->note, "%u more foreign keys refer to it without an index", n - 1);
+    return LINK_OK;
+}
+
+static enum advisor_link_status judge(struct task *t, const struct advisor_plan *plan)
+{
+    enum advisor_link_status status = LINK_OK;
+    t->answer->total_cost = plan->total_cost;
+    if (plan->deleted.table[0] == '\0' && !plan->has_scan)
+        return LINK_OK;
+    status = set_path(t, "");
+    if (status == LINK_OK && plan->deleted.table[0] != '\0')
+        status = judge_delete(t, plan);
+    if (status == LINK_OK && plan->has_scan && t->answer->reason == PLAN_NOTHING)
+        status = judge_scan(t, plan);
+    return status;
+}
+
+/* A prepared statement comes to use a plan that knows no values. Not asked where the probe without
+ * sequential scans still holds: its costs say nothing. The last question: an error here
+ * ends the transaction, and changes nothing of what is known. */
+static enum advisor_link_status ask_generic(struct task *t)
 {
     struct advisor_plan plan;
-    enum advisor_link_status status = LINK_OK;
-    const char *json = PQntuples(result) == 1 ? PQgetvalue(result, 0, 0) : "";
-    if (advisor_plan_read(span_of_text(json), &plan) == 0) {
-        answer->total_cost = plan.total_cost;
-        if (plan.has_scan)
-            status = judge_scan(link, &plan.scan, answer);
-    } else {
-        /* Whatever answered is not PostgreSQL's EXPLAIN. */
-        snprintf(link->sqlstate, sizeof(link->sqlstate), "XX000");
-        status = LINK_REFUSED;
+    if (t->answer->columns.len == 0 || t->answer->reason == PLAN_FOREIGN_KEY ||
+        (t->answer->flags & PLAN_NO_INDEX) != 0 || t->job->n_params == 0 ||
+        t->job->n_params > MAX_GENERIC_PARAMS)
+        return LINK_OK;
+    enum advisor_link_status status = advisor_ask_generic(t->link, t->job, &plan);
+    t->leaves_something = status != LINK_OK;
+    if (status == LINK_OK) {
+        t->answer->generic_cost = plan.total_cost;
+        t->answer->flags |= PLAN_GENERIC;
     }
     advisor_plan_fini(&plan);
     return status;
@@ -223,23 +314,51 @@ static enum record_plan_status plan_status(enum advisor_link_status status)
     return PLAN_NO_CONNECTION;
 }
 
-bool advisor_explain(struct advisor_link *link, const struct advisor_job *job,
-                     struct advisor_answer *answer)
+/* Nothing may meet the next statement: neither a transaction that cannot be ended, nor what a trial
+ * that failed left outside of it. (Behind a pooler, cleaning up after the transaction might meet a
+ * connection of the application's.) */
+static void clean_up(struct task *t)
 {
-    PGresult *result = NULL;
+    if (t->link->conn == NULL)
+        return;
+    bool ended = advisor_link_query(t->link, "ROLLBACK", NULL, NULL) == LINK_OK;
+    if (!ended || t->leaves_something)
+        advisor_link_close(t->link);
+}
+
+static enum advisor_link_status ask_all(struct task *t)
+{
+    struct advisor_plan plan;
+    enum advisor_link_status status = advisor_ask(t->link, t->job, &plan);
+    if (status == LINK_OK)
+        status = judge(t, &plan);
+    if (status == LINK_OK)
+        status = ask_generic(t);
+    advisor_plan_fini(&plan);
+    /* With the plan in hand a question that was refused is no failure. */
+    if (status == LINK_REFUSED && t->answer->reason != PLAN_NOTHING) {
+        t->link->sqlstate[0] = '\0';
+        status = LINK_OK;
+    }
+    return status;
+}
+
+bool advisor_explain(struct advisor_link *link, struct advisor_catalog *catalog,
+                     const struct advisor_job *job, struct advisor_answer *answer)
+{
+    struct task t = {.link = link, .catalog = catalog, .job = job, .answer = answer};
     link->sqlstate[0] = '\0';
-    enum advisor_link_status status = open_and_begin(link);
+    link->queries = 0;
+    link->busy_us = 0;
+    enum advisor_link_status status = open_and_begin(&t);
     if (link->conn != NULL)
         answer->server_major = (uint8_t)(PQserverVersion(link->conn) / 10000);
     if (status == LINK_OK)
-        status = ask_plan(link, job, &result);
-    if (status == LINK_OK)
-        status = read_plan(link, result, answer);
-    PQclear(result);
+        status = ask_all(&t);
     answer->status = plan_status(status);
     memcpy(answer->sqlstate, link->sqlstate, sizeof(answer->sqlstate));
-    /* A transaction that cannot be ended must not meet the next statement. */
-    if (link->conn != NULL && advisor_link_query(link, "ROLLBACK", NULL, NULL) != LINK_OK)
-        advisor_link_close(link);
+    clean_up(&t);
+    answer->queries = link->queries;
+    answer->busy_us = (uint32_t)(link->busy_us < UINT32_MAX ? link->busy_us : UINT32_MAX);
     return status != LINK_STOPPED;
 }

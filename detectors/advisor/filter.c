@@ -314,9 +314,14 @@ static void read_part(struct span part, const char *alias, struct advisor_filter
 
 void advisor_filter_read(const char *filter, const char *alias, struct advisor_filter *out)
 {
+    out->n_terms = 0;
+    advisor_filter_add(filter, alias, out);
+}
+
+void advisor_filter_add(const char *filter, const char *alias, struct advisor_filter *out)
+{
     struct cursor c = {.text = strip_parentheses(span_of_text(filter))};
     size_t begin = 0;
-    out->n_terms = 0;
     while (next_token(&c)) {
         if (!span_is(c.token, "AND"))
             continue;
@@ -324,6 +329,35 @@ void advisor_filter_read(const char *filter, const char *alias, struct advisor_f
         begin = c.next;
     }
     read_part(span_skip(c.text, begin), alias, out);
+}
+
+/* --- order --- */
+
+static bool cut_end(struct span *s, const char *end)
+{
+    size_t len = strlen(end);
+    if (s->len < len || memcmp(s->data + s->len - len, end, len) != 0)
+        return false;
+    s->len -= len;
+    return true;
+}
+
+bool advisor_filter_add_order(const char *key, const char *alias, struct advisor_filter *out)
+{
+    struct span s = span_of_text(key);
+    bool first = cut_end(&s, " NULLS FIRST");
+    bool last = !first && cut_end(&s, " NULLS LAST");
+    bool descending = cut_end(&s, " DESC");
+    if (out->n_terms == ADVISOR_MAX_TERMS)
+        return false;
+    struct advisor_term *term = &out->terms[out->n_terms];
+    /* COLLATE and USING stand behind the expression, which then is neither column nor call. */
+    if (!read_side(s, span_of(NULL, 0), ADVISOR_ORDER, alias, term) || term->op != ADVISOR_ORDER)
+        return false;
+    term->descending = descending;
+    term->nulls_first = descending ? !last : first;
+    out->n_terms++;
+    return true;
 }
 
 /* --- masking --- */

@@ -21,9 +21,10 @@ enum advisor_op {
     ADVISOR_RANGE,
     ADVISOR_LIKE_PREFIX,
     ADVISOR_WRAPPED, /* compared, but inside an expression that is not one call of one column */
+    ADVISOR_ORDER,   /* not compared: rows are wanted in its order */
 };
 
-/* One comparison of a column of the table with something else. */
+/* One comparison of a column of the table with something else; or one key of an order. */
 struct advisor_term {
     enum advisor_op op;
     char column[ADVISOR_NAME_SIZE];           /* unquoted */
@@ -32,6 +33,8 @@ struct advisor_term {
     char expression[ADVISOR_EXPRESSION_SIZE]; /* what is compared, without the alias, as
                                                  pg_get_indexdef prints it; no values for a plain
                                                  column or call, "" when wrapped */
+    bool descending;                          /* of an order */
+    bool nulls_first;
 };
 
 struct advisor_filter {
@@ -42,6 +45,13 @@ struct advisor_filter {
 /* Read a filter of the table whose columns are qualified by `alias` (unquoted). Always succeeds:
  * what is not understood gives no term. */
 void advisor_filter_read(const char *filter, const char *alias, struct advisor_filter *out);
+
+/* The same, behind the terms that are there already. */
+void advisor_filter_add(const char *filter, const char *alias, struct advisor_filter *out);
+
+/* Add one sort key as EXPLAIN prints it. False, and nothing added, when it is no plain column or
+ * call of this table, or its order is not the type's own. */
+bool advisor_filter_add_order(const char *key, const char *alias, struct advisor_filter *out);
 
 /* The filter with every value as `?`, cut to `size` bytes with its NUL; returns its length. */
 size_t advisor_filter_mask(const char *filter, char *out, size_t size);

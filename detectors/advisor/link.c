@@ -282,8 +282,11 @@ enum advisor_link_status advisor_link_query(struct advisor_link *link, const cha
         *result = NULL;
     if (link->conn == NULL)
         return LINK_DOWN;
+    int64_t start_us = clock_monotonic_us();
     enum advisor_link_status status =
         send_and_collect(link, sql, params != NULL ? params : &none, &first);
+    link->queries++;
+    link->busy_us += clock_monotonic_us() - start_us;
     bool answered = link->sqlstate[0] != '\0' || status == LINK_OK;
     if (status == LINK_STOPPED || (status == LINK_TIMEOUT && !answered))
         cancel(link);

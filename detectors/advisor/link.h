@@ -38,6 +38,8 @@ struct advisor_link {
     int64_t retry_at_us;
     int64_t pause_us;
     bool said_down;
+    uint32_t queries; /* statements sent, and the time until they were answered */
+    int64_t busy_us;
     char sqlstate[6]; /* of the last LINK_REFUSED or LINK_TIMEOUT, else "" */
 };
 

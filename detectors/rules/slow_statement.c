@@ -23,10 +23,11 @@ static const struct advice_texts texts = {
                "    print(row[0])\n",
 };
 
-/* The plan has found a table that is read whole: missing_index says more. */
+/* The plan asks for an index: missing_index says more. */
 static bool is_explained(const struct statement *s)
 {
-    return s->plan != NULL && s->plan->status == PLAN_OK && s->plan->table_len > 0;
+    return s->plans[0] != NULL && s->plans[0]->table_len > 0 &&
+           (s->plans[0]->flags & PLAN_NOT_WORTH_IT) == 0;
 }
 
 static void judge(const struct audit *a, const struct usage *u, struct findings *out)

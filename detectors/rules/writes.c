@@ -14,11 +14,9 @@ void writes_fini(struct writes *w)
     map64_fini(&w->by_table);
 }
 
-/* By the bare name: "shop.orders" and "orders" are one table, and nothing is lost by taking two for
- * one. */
-static uint64_t table_key(const struct statement *s, unsigned i)
+uint64_t writes_table_key(struct span name)
 {
-    return wire_value_hash(WIRE_OID_TEXT, 0, ledger_table(s, i));
+    return wire_value_hash(WIRE_OID_TEXT, 0, name);
 }
 
 static bool are_known(const struct statement *s)
@@ -40,7 +38,7 @@ void writes_add(struct writes *w, const struct statement *s, int64_t at)
         return;
     }
     for (unsigned i = 0; i < s->facts->n_tables; i++) {
-        uint64_t key = table_key(s, i);
+        uint64_t key = writes_table_key(ledger_table(s, i));
         (void)map64_remove(&w->by_table, key);
         if (map64_put(&w->by_table, key, as_pointer(at)) == MAP64_OK)
             continue;
@@ -55,7 +53,8 @@ int64_t writes_last(const struct writes *w, const struct statement *s)
         return w->last;
     int64_t last = w->last_unknown;
     for (unsigned i = 0; i < s->facts->n_tables; i++) {
-        int64_t at = (int64_t)(uintptr_t)map64_get(&w->by_table, table_key(s, i));
+        int64_t at =
+            (int64_t)(uintptr_t)map64_get(&w->by_table, writes_table_key(ledger_table(s, i)));
         last = at > last ? at : last;
     }
     return last;

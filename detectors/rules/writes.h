@@ -17,6 +17,10 @@ struct writes {
     uint64_t lost;         /* writes to tables without room */
 };
 
+/* Of a bare name (ledger_table): "shop.orders" and "orders" are one table, and nothing is lost by
+ * taking two for one. */
+uint64_t writes_table_key(struct span name);
+
 void writes_init(struct writes *w);
 void writes_fini(struct writes *w);
 

@@ -11,14 +11,13 @@
 struct bench {
     struct advisor_filter filter;
     struct advisor_table table;
-    struct strbuf columns;
+    struct advisor_advice advice;
     struct strbuf note;
 };
 
 static void setup(struct bench *b, const char *filter)
 {
     memset(b, 0, sizeof(*b));
-    strbuf_init(&b->columns, ADVISOR_COLUMNS_MAX);
     strbuf_init(&b->note, ADVISOR_NOTE_MAX);
     advisor_filter_read(filter, "t", &b->filter);
     b->table.rows = 100000;
@@ -45,13 +44,13 @@ static void add_index(struct bench *b, const char *name, const char *column, con
 
 static void check(struct bench *b, const char *columns, const char *note)
 {
-    advisor_advice_make(&b->filter, &b->table, &b->columns, &b->note);
-    assert_string_equal(strbuf_text(&b->columns), columns);
+    const struct advisor_advice *a = &b->advice;
+    advisor_advice_make(&b->filter, &b->table, &b->advice, &b->note);
+    assert_string_equal(a->exists || a->n == 0 ? "" : a->candidates[0].columns, columns);
     if (note[0] == '\0')
         assert_string_equal(strbuf_text(&b->note), "");
     else if (strstr(strbuf_text(&b->note), note) == NULL)
         fail_msg("%s\n  want %s", strbuf_text(&b->note), note);
-    strbuf_fini(&b->columns);
     strbuf_fini(&b->note);
 }
 
@@ -68,10 +67,11 @@ static void test_advice_most_distinct_first_and_three_at_most(void **state)
     (void)state;
     struct bench b;
     setup(&b, "((t.n1 = 1) AND (t.n2 = 2) AND (t.n3 = 3) AND (t.n4 = 4) AND (t.n5 = 5))");
-    b.table.columns[3].n_distinct = -1;
-    b.table.columns[1].n_distinct = 5000;
+    b.table.columns[3].n_distinct = 300;
+    b.table.columns[1].n_distinct = 200;
+    b.table.columns[2].n_distinct = 1;
     strcpy(b.table.columns[0].type, "bool");
-    check(&b, "n4, n2, n3", "");
+    check(&b, "n4, n2, n5", "");
 }
 
 static void test_advice_columns_that_are_not_there_are_left_out(void **state)
@@ -159,6 +159,138 @@ static void test_advice_existing_indexes(void **state)
     check(&b, "n1", "");
 }
 
+static void test_advice_columns_behind_a_single_row_are_left_out(void **state)
+{
+    (void)state;
+    struct bench b;
+    setup(&b, "((t.n1 = 1) AND (t.n2 = 2) AND (t.n3 > 3))");
+    b.table.columns[1].n_distinct = -1;
+    check(&b, "n2", "");
+    setup(&b, "((t.n1 = ANY ('{1,2}'::int[])) AND (t.n2 > 2))");
+    b.table.columns[0].n_distinct = -1; /* several values: several rows */
+    check(&b, "n1, n2", "");
+}
+
+static void setup_order(struct bench *b, const char *filter, const char *const *keys, unsigned n)
+{
+    setup(b, filter);
+    unsigned n_terms = b->filter.n_terms;
+    for (unsigned i = 0; i < n; i++)
+        assert_true(advisor_filter_add_order(keys[i], "t", &b->filter));
+    for (unsigned i = n_terms; i < b->filter.n_terms; i++) {
+        b->table.columns[i] = (struct advisor_column){.exists = true, .pure_call = true};
+        strcpy(b->table.columns[i].type, "int4");
+    }
+}
+
+static void test_advice_order_stands_behind_equality(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"t.at DESC", "t.id DESC"};
+    struct bench b;
+    setup_order(&b, "(t.n1 = 5)", keys, 2);
+    check(&b, "n1, at, id", ""); /* read backwards */
+    assert_int_equal(b.advice.candidates[0].n_equal, 1);
+    setup_order(&b, "((t.n1 = 5) AND (t.n2 > 7))", keys, 1);
+    check(&b, "n1, at", "");
+    assert_int_equal(b.advice.n, 3);
+    assert_string_equal(b.advice.candidates[1].columns, "n1");
+    assert_string_equal(b.advice.candidates[2].columns, "n1, n2");
+    setup_order(&b, "(t.at > 7)", keys, 1);
+    check(&b, "at", "");
+    setup_order(&b, "", keys, 1);
+    check(&b, "at", "");
+    assert_int_equal(b.advice.candidates[0].n_equal, 0);
+}
+
+static void test_advice_order_keeps_its_directions(void **state)
+{
+    (void)state;
+    static const char *const mixed[] = {"t.a", "t.b DESC"};
+    static const char *const turned[] = {"t.a DESC NULLS LAST", "t.b NULLS FIRST", "t.c"};
+    struct bench b;
+    setup_order(&b, "", mixed, 2);
+    check(&b, "a, b DESC", "");
+    setup_order(&b, "", turned, 3);
+    check(&b, "a NULLS FIRST, b DESC NULLS LAST, c DESC", "");
+}
+
+static void test_advice_order_of_a_list_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"t.at"};
+    struct bench b;
+    setup_order(&b, "(t.n1 = ANY ('{1,2}'::int[]))", keys, 1);
+    check(&b, "n1", "");
+    setup_order(&b, "(t.at = 5)", keys, 1); /* nothing left to sort by */
+    b.table.columns[0].n_distinct = 5;
+    check(&b, "at", "");
+}
+
+static void test_advice_order_wants_an_index_that_has_it(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"t.at"};
+    struct bench b;
+    setup_order(&b, "(t.n1 = 5)", keys, 1);
+    add_index(&b, "ix_n1", "n1", "n1");
+    check(&b, "n1, at", ""); /* the one on n1 leaves the sort */
+    setup_order(&b, "(t.n1 = 5)", keys, 1);
+    add_index(&b, "ix_n1_at", "n1", "n1");
+    strcpy(b.table.indexes[0].more[0], "at");
+    check(&b, "", "exists but unused: ix_n1_at");
+    assert_int_equal(b.advice.n, 0);
+}
+
+static void test_advice_wider_index_than_the_one_there_has_to_be_tried(void **state)
+{
+    (void)state;
+    struct bench b;
+    setup(&b, "((t.n1 = 1) AND (t.n2 = 2))");
+    add_index(&b, "ix_n1", "n1", "n1");
+    check(&b, "", "exists but unused: ix_n1");
+    assert_int_equal(b.advice.n, 1);
+    assert_string_equal(b.advice.candidates[0].columns, "n1, n2");
+    setup(&b, "((t.n1 = 1) AND (t.n2 = 2))");
+    add_index(&b, "ix_n2_n1", "n2", "n2");
+    strcpy(b.table.indexes[0].more[0], "n1");
+    check(&b, "", "exists but unused: ix_n2_n1"); /* in either order */
+}
+
+static void test_advice_expression_of_a_qualified_function_exists(void **state)
+{
+    (void)state;
+    struct bench b;
+    setup(&b, "(fold(t.email) = 'x'::text)");
+    add_index(&b, "ix_fold", "", "app.fold(email)");
+    check(&b, "", "exists but unused: ix_fold");
+    setup(&b, "(fold(t.email) = 'x'::text)");
+    add_index(&b, "ix_scaffold", "", "scaffold(email)");
+    check(&b, "fold(email)", "");
+}
+
+static void test_advice_sql_is_quoted(void **state)
+{
+    (void)state;
+    struct bench b;
+    setup(&b, "(t.\"a\"\"b; x\" = 'x'::text)");
+    check(&b, "a\"b; x", "");
+    assert_string_equal(b.advice.candidates[0].sql, "\"a\"\"b; x\"");
+}
+
+static void test_advice_names_that_a_list_cannot_hold(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",           "a,b",          "f(x)",          "two\nlines",
+        "sorts DESC", "x NULLS LAST", "x NULLS FIRST", "c_pattern_ops"};
+    static const char *const good[] = {"a", "DESC", "a DESC b", "n\"q", "<b>"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(advisor_advice_is_name(bad[i]));
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(advisor_advice_is_name(good[i]));
+}
+
 static void test_advice_wrapped_column_is_only_noted(void **state)
 {
     (void)state;
@@ -180,6 +312,15 @@ int main(void)
         cmocka_unit_test(test_advice_cast_is_a_mismatch),
         cmocka_unit_test(test_advice_like_takes_its_operator_class),
         cmocka_unit_test(test_advice_existing_indexes),
+        cmocka_unit_test(test_advice_columns_behind_a_single_row_are_left_out),
+        cmocka_unit_test(test_advice_order_stands_behind_equality),
+        cmocka_unit_test(test_advice_order_keeps_its_directions),
+        cmocka_unit_test(test_advice_order_of_a_list_is_left_out),
+        cmocka_unit_test(test_advice_order_wants_an_index_that_has_it),
+        cmocka_unit_test(test_advice_wider_index_than_the_one_there_has_to_be_tried),
+        cmocka_unit_test(test_advice_expression_of_a_qualified_function_exists),
+        cmocka_unit_test(test_advice_sql_is_quoted),
+        cmocka_unit_test(test_advice_names_that_a_list_cannot_hold),
         cmocka_unit_test(test_advice_wrapped_column_is_only_noted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,8 @@ static void test_advisor_scan_gets_columns(void **state)
     check_plan(b, "SELECT * FROM pgsleuth_advisor.t WHERE id > 5",
                "pgsleuth_advisor|t|(t.id > ?)||exists but unused: t_id; the planner expects a scan "
                "to be cheaper");
+    assert_int_equal(explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE id > 6")->flags,
+                     PLAN_NOT_WORTH_IT);
     check_plan(b, "SELECT * FROM pgsleuth_advisor.t WHERE id = 5.0",
                "pgsleuth_advisor|t|((t.id)::numeric = ?)||exists but unused: t_id; id is int4 but "
                "compared as numeric: send a value of its own type");
@@ -213,6 +215,147 @@ static void test_advisor_parameters_make_a_custom_plan(void **state)
     p = explain_text(b, "SELECT 1");
     assert_int_equal(p->status, PLAN_OK);
     strbuf_fini(&params);
+    run_sql("DROP SCHEMA pgsleuth_advisor CASCADE");
+    close_bench(b);
+}
+
+/* One value of the server's answer. */
+static const char *ask_sql(const char *sql)
+{
+    static char out[200];
+    PGconn *conn = PQconnectdb(test_dsn());
+    PGresult *r = PQexec(conn, sql);
+    snprintf(out, sizeof(out), "%s", PQntuples(r) == 1 ? PQgetvalue(r, 0, 0) : "");
+    PQclear(r);
+    PQfinish(conn);
+    return out;
+}
+
+static void test_advisor_orders_and_what_they_cost(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(test_dsn());
+    run_sql(make_schema);
+    const struct record_plan *p = explain_text(
+        b, "SELECT id FROM pgsleuth_advisor.t WHERE kind = 'a' ORDER BY user_id DESC LIMIT 5");
+    assert_string_equal(describe(p), "pgsleuth_advisor|t|((t.kind)::text = ?)|kind, user_id|");
+    assert_int_equal(p->reason, PLAN_SORT);
+    assert_int_equal(p->n_equal, 1);
+    assert_int_equal((int)p->kept_rows, 5);
+    assert_true(p->queries >= 6 && p->busy_us > 0);
+    uint32_t first = p->queries;
+    p = explain_text(b, "SELECT id FROM pgsleuth_advisor.t WHERE kind = 'b' ORDER BY user_id DESC "
+                        "LIMIT 5");
+    assert_true(p->queries < first); /* the table is known by now */
+    run_sql("DROP SCHEMA pgsleuth_advisor CASCADE");
+    close_bench(b);
+}
+
+static void test_advisor_generic_plan_knows_no_values(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(test_dsn());
+    run_sql(make_schema);
+    struct strbuf params;
+    strbuf_init(&params, 1000);
+    add_param(&params, 0, 0, "4711", 4);
+    const struct record_plan *p =
+        explain(b, "SELECT * FROM pgsleuth_advisor.t WHERE user_id = $1", 1, strbuf_span(&params));
+    assert_true((p->flags & PLAN_GENERIC) != 0 && p->generic_cost > 0);
+    /* A parameter of no type that can be guessed: refused, and nothing else is lost. */
+    p = explain(b, "SELECT * FROM pgsleuth_advisor.t WHERE user_id = $1 AND $2 IS NULL", 1,
+                strbuf_span(&params));
+    assert_int_equal(p->status, PLAN_ERROR);
+    p = explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE user_id = 4711");
+    assert_int_equal(p->flags & PLAN_GENERIC, 0);
+    strbuf_fini(&params);
+    run_sql("DROP SCHEMA pgsleuth_advisor CASCADE");
+    close_bench(b);
+}
+
+static void test_advisor_small_table_is_probed(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(test_dsn());
+    run_sql(make_schema);
+    run_sql(
+        "CREATE TABLE pgsleuth_advisor.parent (id int PRIMARY KEY);"
+        "CREATE TABLE pgsleuth_advisor.few AS SELECT g AS id, g AS other, NULL::int AS parent_id "
+        "FROM generate_series(1, 50) g; CREATE INDEX ON pgsleuth_advisor.few (id);"
+        "ALTER TABLE pgsleuth_advisor.few ADD FOREIGN KEY (parent_id) REFERENCES "
+        "pgsleuth_advisor.parent; ANALYZE pgsleuth_advisor.few");
+    const struct record_plan *p =
+        explain_text(b, "SELECT * FROM pgsleuth_advisor.few WHERE other = 5");
+    assert_string_equal(describe(p), "pgsleuth_advisor|few|(few.other = ?)|other|");
+    assert_int_equal(p->flags, PLAN_NO_INDEX);
+    p = explain_text(b, "SELECT * FROM pgsleuth_advisor.few WHERE parent_id = 5");
+    assert_int_equal(p->flags, PLAN_NO_INDEX | PLAN_ON_FOREIGN_KEY);
+    p = explain_text(b, "SELECT * FROM pgsleuth_advisor.few WHERE id = 5");
+    assert_int_equal(p->columns_len, 0); /* its index serves it, were there more rows */
+    assert_int_equal(p->flags & PLAN_NO_INDEX, 0);
+    p = explain_text(b, "DELETE FROM pgsleuth_advisor.parent WHERE id = 5");
+    assert_int_equal(p->reason, PLAN_FOREIGN_KEY);
+    assert_string_equal(describe(p), "pgsleuth_advisor|few||parent_id|");
+    run_sql("CREATE INDEX ON pgsleuth_advisor.few (parent_id)");
+    p = explain_text(b, "DELETE FROM pgsleuth_advisor.parent WHERE id = 5");
+    assert_int_equal(p->reason, PLAN_NOTHING);
+    assert_string_equal(ask_sql("SELECT count(*) FROM pgsleuth_advisor.few"), "50");
+    run_sql("DROP SCHEMA pgsleuth_advisor CASCADE");
+    close_bench(b);
+}
+
+static void test_advisor_tries_indexes_where_hypopg_is(void **state)
+{
+    (void)state;
+    if (strcmp(ask_sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'hypopg'"),
+               "1") != 0)
+        skip();
+    struct bench *b = open_bench(test_dsn());
+    run_sql(make_schema);
+    run_sql("CREATE SCHEMA \"hypo\"\"; x\"; CREATE EXTENSION hypopg SCHEMA \"hypo\"\"; x\"");
+    const struct record_plan *p =
+        explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE kind = 'b' AND user_id = 4711");
+    assert_int_equal(p->source, PLAN_SOURCE_HYPOPG);
+    assert_string_equal(describe(p),
+                        "pgsleuth_advisor|t|(((t.kind)::text = ?) and (t.user_id = ?))|user_id|");
+    assert_true(p->after_cost > 0 && p->after_cost < p->total_cost / 2);
+    assert_true(p->after_node_len > 0);
+    p = explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE kind = 'b' AND user_id > 5");
+    assert_int_equal(p->flags & PLAN_NOT_WORTH_IT, PLAN_NOT_WORTH_IT);
+    assert_int_equal(p->columns_len, 0);
+    /* Nothing is left of the trials. */
+    p = explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE kind = 'b' AND user_id = 4711");
+    assert_string_equal(ask_sql("SELECT count(*) FROM pg_indexes WHERE schemaname = "
+                                "'pgsleuth_advisor'"),
+                        "2");
+    assert_true(p->total_cost > 100);
+    run_sql("DROP EXTENSION hypopg; DROP SCHEMA \"hypo\"\"; x\"");
+    p = explain_text(b, "SELECT * FROM pgsleuth_advisor.t WHERE kind = 'b' AND user_id = 4711");
+    assert_int_equal(p->source, PLAN_SOURCE_STRUCTURE);
+    run_sql("DROP SCHEMA pgsleuth_advisor CASCADE");
+    close_bench(b);
+}
+
+/* What somebody put in front of pg_catalog is not what the advisor's own queries meet; names of the
+ * statement are found as a new connection of the role finds them. */
+static void test_advisor_own_queries_have_an_empty_search_path(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(test_dsn());
+    run_sql(make_schema);
+    run_sql("CREATE FUNCTION pgsleuth_advisor.trap(name, name) RETURNS bool LANGUAGE plpgsql AS "
+            "'BEGIN RAISE EXCEPTION ''trapped''; END';"
+            "CREATE OPERATOR pgsleuth_advisor.= (LEFTARG = name, RIGHTARG = name, FUNCTION = "
+            "pgsleuth_advisor.trap);"
+            "CREATE FUNCTION pgsleuth_advisor.fold(text) RETURNS text LANGUAGE sql IMMUTABLE AS "
+            "'SELECT lower($1)';"
+            "CREATE INDEX t_fold ON pgsleuth_advisor.t (pgsleuth_advisor.fold(kind));");
+    run_sql("DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET search_path = pgsleuth_advisor, "
+            "pg_catalog', current_user); END $$");
+    const struct record_plan *p = explain_text(b, "SELECT * FROM t WHERE user_id = 4711");
+    assert_int_equal(p->status, PLAN_OK);
+    assert_string_equal(describe(p), "pgsleuth_advisor|t|(t.user_id = ?)|user_id|");
+    run_sql("DO $$ BEGIN EXECUTE format('ALTER ROLE %I RESET search_path', current_user); END $$");
     run_sql("DROP SCHEMA pgsleuth_advisor CASCADE");
     close_bench(b);
 }
@@ -348,6 +491,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_advisor_scan_gets_columns),
         cmocka_unit_test(test_advisor_parameters_make_a_custom_plan),
+        cmocka_unit_test(test_advisor_orders_and_what_they_cost),
+        cmocka_unit_test(test_advisor_generic_plan_knows_no_values),
+        cmocka_unit_test(test_advisor_small_table_is_probed),
+        cmocka_unit_test(test_advisor_tries_indexes_where_hypopg_is),
+        cmocka_unit_test(test_advisor_own_queries_have_an_empty_search_path),
         cmocka_unit_test(test_advisor_errors_tell_their_sqlstate),
         cmocka_unit_test(test_advisor_locked_table_times_out),
         cmocka_unit_test(test_advisor_terminated_connection_is_made_again),

@@ -89,6 +89,70 @@ static void test_filter_read_expression_has_no_alias(void **state)
     assert_string_equal(f.terms[0].expression, "lower((email)::text)");
 }
 
+static void test_filter_add_order_reads_directions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        const char *column;
+        const char *function;
+        bool descending;
+        bool nulls_first;
+    } cases[] = {
+        {"t.at", "at", "", false, false},
+        {"t.at DESC", "at", "", true, true},
+        {"t.at DESC NULLS LAST", "at", "", true, false},
+        {"t.at NULLS FIRST", "at", "", false, true},
+        {"t.\"a DESC\"", "a DESC", "", false, false},
+        {"(lower(t.email)) DESC", "email", "lower", true, true},
+    };
+    struct advisor_filter f = {.n_terms = 0};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(advisor_filter_add_order(cases[i].key, "t", &f));
+        const struct advisor_term *term = &f.terms[f.n_terms - 1];
+        assert_int_equal(term->op, ADVISOR_ORDER);
+        assert_string_equal(term->column, cases[i].column);
+        assert_string_equal(term->function, cases[i].function);
+        assert_int_equal(term->descending, cases[i].descending);
+        assert_int_equal(term->nulls_first, cases[i].nulls_first);
+    }
+}
+
+static void test_filter_add_order_refuses_what_an_index_does_not_have(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {
+        "",
+        "u.at",
+        "t.at COLLATE \"C\"",
+        "t.at USING ~<~",
+        "(t.a + t.b)",
+        "(count(*))",
+        "(t.a + 1) DESC",
+        "$1",
+        "'x'::text",
+    };
+    struct advisor_filter f = {.n_terms = 0};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        assert_false(advisor_filter_add_order(keys[i], "t", &f));
+        assert_int_equal(f.n_terms, 0);
+    }
+    f.n_terms = ADVISOR_MAX_TERMS;
+    assert_false(advisor_filter_add_order("t.at", "t", &f));
+}
+
+static void test_filter_add_keeps_what_is_there(void **state)
+{
+    (void)state;
+    struct advisor_filter f;
+    advisor_filter_read("(t.a = 1)", "t", &f);
+    advisor_filter_add("(t.b = 2)", "t", &f);
+    assert_int_equal(f.n_terms, 2);
+    assert_string_equal(f.terms[1].column, "b");
+    advisor_filter_add("", "t", &f);
+    assert_int_equal(f.n_terms, 2);
+}
+
 static void test_filter_read_cut_anywhere_stays_in_bounds(void **state)
 {
     (void)state;
@@ -127,6 +191,9 @@ int main(void)
         cmocka_unit_test(test_filter_read_comparisons),
         cmocka_unit_test(test_filter_read_quoted_alias),
         cmocka_unit_test(test_filter_read_expression_has_no_alias),
+        cmocka_unit_test(test_filter_add_order_reads_directions),
+        cmocka_unit_test(test_filter_add_order_refuses_what_an_index_does_not_have),
+        cmocka_unit_test(test_filter_add_keeps_what_is_there),
         cmocka_unit_test(test_filter_read_cut_anywhere_stays_in_bounds),
         cmocka_unit_test(test_filter_mask_holds_no_value),
     };

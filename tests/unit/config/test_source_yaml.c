@@ -86,7 +86,7 @@ static void test_yaml_value_out_of_range_is_refused_at_the_value(void **state)
     (void)state;
     refuse("workers: 0\n", CFG_E_RANGE, "f.yaml:1:10: workers: 0 is out of range 1..64");
     refuse("\nexplain:\n    interval_ms:   10\n", CFG_E_RANGE,
-           "f.yaml:3:20: explain.interval_ms: 10 is out of range 1s..1h");
+           "f.yaml:3:20: explain.interval_ms: 10 is out of range 100ms..1h");
     refuse("ring_bytes: 96KiB\n", CFG_E_RANGE,
            "f.yaml:1:13: ring_bytes: \"96KiB\" is not a power of two");
 }

@@ -102,8 +102,8 @@ static void test_duration_of_another_form_is_refused(void **state)
 static void test_duration_out_of_range_is_refused(void **state)
 {
     (void)state;
-    refused(CFG_ID_explain_interval_ms, "999", CFG_E_RANGE, "here: 999 is out of range 1s..1h");
-    refused(CFG_ID_explain_interval_ms, "2h", CFG_E_RANGE, "here: 2h is out of range 1s..1h");
+    refused(CFG_ID_explain_interval_ms, "99", CFG_E_RANGE, "here: 99 is out of range 100ms..1h");
+    refused(CFG_ID_explain_interval_ms, "2h", CFG_E_RANGE, "here: 2h is out of range 100ms..1h");
     refused(CFG_ID_report_interval_s, "-1s", CFG_E_RANGE, "here: -1s is out of range 0s..24h");
     refused(CFG_ID_report_interval_s, "9223372036854775807h", CFG_E_RANGE,
             "here: 9223372036854775807h is out of range 0s..24h");

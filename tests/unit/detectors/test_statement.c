@@ -121,7 +121,9 @@ static void test_plan_is_replaced_and_sample_too(void **state)
     traffic_sample(t, "SELECT id FROM orders WHERE a = 555");
     (void)traffic_result(t);
     const struct statement *s = only_statement(t);
-    assert_true(s->plan->table_rows > 1999);
+    assert_true(s->plans[0]->table_rows > 1999);
+    assert_true(s->plans[1]->table_rows < 1001);
+    assert_null(s->plans[2]);
     assert_true(span_is(s->sample_text, "SELECT id FROM orders WHERE a = 555"));
     traffic_free(t);
 }

@@ -284,29 +284,50 @@ static inline void traffic_sample(struct traffic *t, const char *sql)
     traffic_send(t, RECORD_SAMPLE, sizeof(*r), at);
 }
 
+/* A plan as `like` has it, whose lengths and identity are set here. */
+struct traffic_plan_texts {
+    const char *table, *columns, *note, *node, *after_node, *parent;
+};
+static inline void traffic_plan_like(struct traffic *t, const char *sql, struct record_plan like,
+                                     struct traffic_plan_texts texts)
+{
+    struct record_plan *r = (void *)t->out.bytes;
+    *r = like;
+    r->id = traffic_id(sql);
+    r->time_us = t->now_us;
+    r->server_major = 15;
+    const char *parts[RECORD_PLAN_TEXTS] = {texts.table[0] != '\0' ? "public" : "",
+                                            texts.table,
+                                            "(column = ?)",
+                                            texts.columns,
+                                            texts.note,
+                                            texts.node,
+                                            texts.after_node,
+                                            texts.parent};
+    uint16_t *lens[RECORD_PLAN_TEXTS] = {&r->schema_len,     &r->table_len,      &r->filter_len,
+                                         &r->columns_len,    &r->index_note_len, &r->node_len,
+                                         &r->after_node_len, &r->parent_len};
+    size_t at = 0;
+    for (int i = 0; i < RECORD_PLAN_TEXTS; i++) {
+        const char *part = parts[i] != NULL ? parts[i] : "";
+        *lens[i] = (uint16_t)strlen(part);
+        at = traffic_tail(t, sizeof(*r), at, part, strlen(part));
+    }
+    traffic_send(t, RECORD_PLAN, sizeof(*r), at);
+}
+
 /* A sequential scan of `table`. */
 static inline void traffic_plan(struct traffic *t, const char *sql, const char *table, double rows,
                                 double kept, const char *columns, const char *note)
 {
-    struct record_plan *r = (void *)t->out.bytes;
-    const char *filter = "(column = ?)";
-    r->id = traffic_id(sql);
-    r->time_us = t->now_us;
-    r->total_cost = 5000;
-    r->scan_cost = 4500;
-    r->table_rows = rows;
-    r->kept_rows = kept;
-    r->status = PLAN_OK;
-    r->server_major = 15;
-    const char *parts[] = {"public", table, filter, columns, note};
-    uint16_t *lens[] = {&r->schema_len, &r->table_len, &r->filter_len, &r->columns_len,
-                        &r->index_note_len};
-    size_t at = 0;
-    for (int i = 0; i < 5; i++) {
-        *lens[i] = (uint16_t)strlen(parts[i]);
-        at = traffic_tail(t, sizeof(*r), at, parts[i], strlen(parts[i]));
-    }
-    traffic_send(t, RECORD_PLAN, sizeof(*r), at);
+    struct record_plan like = {.total_cost = 5000,
+                               .scan_cost = 4500,
+                               .table_rows = rows,
+                               .kept_rows = kept,
+                               .reason = PLAN_SCAN};
+    struct traffic_plan_texts texts = {
+        .table = table, .columns = columns, .note = note, .node = "Seq Scan"};
+    traffic_plan_like(t, sql, like, texts);
 }
 
 /* --- exchanges --- */

@@ -125,7 +125,9 @@ static inline void sample_make_plan(struct sample *s)
                                "orders"
                                "(status = \x01::text)"
                                "status"
-                               "orders_lower_idx is on lower(status)";
+                               "orders_lower_idx is on lower(status)"
+                               "Seq Scan"
+                               "Index Scan";
     s->plan.plan = (struct record_plan){.status = PLAN_OK,
                                         .total_cost = 18334.125,
                                         .scan_cost = 18334.0,
@@ -135,7 +137,14 @@ static inline void sample_make_plan(struct sample *s)
                                         .table_len = 6,
                                         .filter_len = 18,
                                         .columns_len = 6,
-                                        .index_note_len = 36};
+                                        .index_note_len = 36,
+                                        .node_len = 8,
+                                        .after_node_len = 10,
+                                        .reason = PLAN_SCAN,
+                                        .source = PLAN_SOURCE_HYPOPG,
+                                        .flags = PLAN_GENERIC,
+                                        .generic_cost = 18334.125,
+                                        .after_cost = 8.5};
     memcpy((char *)&s->plan + sizeof s->plan.plan, tail, sizeof tail);
 }
 

@@ -115,7 +115,10 @@ static inline void sample_others(struct sample *s, enum record_type type)
         r->filter_len = 20;
         r->columns_len = 2;
         r->index_note_len = 9;
-        sample_head(s, type, sizeof(*r), 42);
+        r->node_len = 8;
+        r->after_node_len = 10;
+        r->parent_len = 7;
+        sample_head(s, type, sizeof(*r), 67);
     }
 }
 

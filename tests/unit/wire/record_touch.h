@@ -107,14 +107,11 @@ static inline uint64_t touch_tag(const struct record_tag *r)
 
 static inline uint64_t touch_plan(const struct record_plan *r)
 {
-    const uint16_t lens[] = {r->schema_len, r->table_len, r->filter_len, r->columns_len,
-                             r->index_note_len};
+    struct span texts[RECORD_PLAN_TEXTS];
     uint64_t sum = 0;
-    size_t at = 0;
-    for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-        sum += touch_bytes(record_tail(&r->h, sizeof(*r), at, lens[i]));
-        at += lens[i];
-    }
+    record_plan_texts(r, texts);
+    for (size_t i = 0; i < RECORD_PLAN_TEXTS; i++)
+        sum += touch_bytes(texts[i]);
     return sum;
 }
 

@@ -363,10 +363,11 @@ static void test_samples_come_again_after_the_interval(void **state)
     struct fixture *f = fixture_new(1 << 16, true);
     struct wire_sql sql = {.text = span_of_text("SELECT 1"),
                            .dialect = {.standard_conforming_strings = true}};
-    static const int64_t times[] = {0, 1, WIRE_SAMPLE_EVERY_US - 1, WIRE_SAMPLE_EVERY_US,
-                                    WIRE_SAMPLE_EVERY_US + 1};
-    static const size_t wanted[] = {1, 0, 0, 1, 0};
-    for (size_t i = 0; i < 5; i++) {
+    const int64_t soon = WIRE_SAMPLE_SOON_US;
+    const int64_t late = 2 * soon + WIRE_SAMPLE_EVERY_US;
+    const int64_t times[] = {0, soon - 1, soon, 2 * soon, 3 * soon, late - 1, late, late + soon};
+    static const size_t wanted[] = {1, 0, 1, 1, 0, 0, 1, 0};
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         sql.now_us = times[i];
         wire_statement_unref(wire_statement_intern(&f->ctx, &sql, 0, &scan, &trace));
         assert_int_equal(drain(f, RECORD_SAMPLE), wanted[i]);

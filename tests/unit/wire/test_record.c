@@ -235,6 +235,27 @@ static size_t time_at(enum record_type type)
     }
 }
 
+static void test_record_plan_of_unknown_kinds_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        uint8_t first_bad;
+    } bytes[] = {
+        {offsetof(struct record_plan, status), PLAN_NO_CONNECTION + 1},
+        {offsetof(struct record_plan, reason), PLAN_REASONS},
+        {offsetof(struct record_plan, source), PLAN_SOURCES},
+    };
+    for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+        struct sample s;
+        sample_make(&s, RECORD_PLAN);
+        s.bytes[bytes[i].at] = (uint8_t)(bytes[i].first_bad - 1);
+        assert_true(check_guarded(sample_span(&s)));
+        s.bytes[bytes[i].at] = bytes[i].first_bad;
+        assert_false(check_guarded(sample_span(&s)));
+    }
+}
+
 static void test_record_time_out_of_bounds_is_refused(void **state)
 {
     (void)state;
@@ -266,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_record_longer_or_shorter_than_its_parts_is_refused),
         cmocka_unit_test(test_record_hostile_length_is_refused),
         cmocka_unit_test(test_record_unknown_type_is_refused),
+        cmocka_unit_test(test_record_plan_of_unknown_kinds_is_refused),
         cmocka_unit_test(test_record_time_out_of_bounds_is_refused),
         cmocka_unit_test(test_record_every_word_at_its_edges_stays_in_bounds),
         cmocka_unit_test(test_record_random_damage_stays_in_bounds),
