@@ -65,9 +65,6 @@ void sessions_fini(struct sessions *s);
 void sessions_start(struct sessions *s, const struct record_session_start *r);
 void sessions_end(struct sessions *s, const struct record_session_end *r);
 
-/* Who a connection's client is, as in struct session_summary; 0 when not known. */
-uint64_t sessions_client(const struct sessions *s, uint64_t session);
-
 /* Take in one exchange. */
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
                        const struct tag *tag);

@@ -91,8 +91,7 @@ static bool make_room(struct lineage *l, size_t n)
 
 /* --- groups --- */
 
-/* One key, read, and answered: what a loop over rows sends. */
-static bool is_single(const struct unit_exchange *x)
+bool lineage_is_single(const struct unit_exchange *x)
 {
     const struct statement *s = x->statement;
     bool reads = s->verb == SQL_VERB_SELECT || s->verb == SQL_VERB_WITH ||
@@ -134,7 +133,7 @@ static bool make_groups(struct lineage *l, const struct unit *u)
             if (x->rows > g->max_rows)
                 g->max_rows = x->rows;
         }
-        g->n_single += is_single(x);
+        g->n_single += lineage_is_single(x);
     }
     return true;
 }
@@ -173,7 +172,7 @@ static void measure_child(struct lineage *l, const struct unit *u, const struct 
     size_t n = 0;
     for (uint32_t i = g->first; i != NO_EXCHANGE; i = l->next[i]) {
         const struct unit_exchange *x = &u->exchanges[i];
-        if (!is_single(x))
+        if (!lineage_is_single(x))
             continue;
         if (before == NULL) {
             c->first = i;
@@ -228,7 +227,7 @@ static void clear_set(struct lineage *l)
     l->n_small = 0;
 }
 
-static bool is_small(const struct lineage *l, uint64_t hash)
+bool lineage_is_small(const struct lineage *l, uint64_t hash)
 {
     for (int i = 0; i < LINEAGE_SMALL_INTEGERS; i++) {
         if (l->small[i] == hash)
@@ -246,11 +245,10 @@ static void add_value(struct lineage *l, uint64_t hash, uint32_t exchange, uint3
         return;
     *slot = (struct slot){.hash = hash, .exchange = exchange, .row = row};
     l->used[l->n_used++] = (uint32_t)(slot - l->slots);
-    l->n_small += is_small(l, hash);
+    l->n_small += lineage_is_small(l, hash);
 }
 
-/* The hashes of the k-th key column of an exchange. */
-static const uint64_t *column_hashes(const struct unit_exchange *x, unsigned k, unsigned *n)
+const uint64_t *lineage_column(const struct unit_exchange *x, unsigned k, unsigned *n)
 {
     const uint64_t *at = x->key_hashes;
     for (unsigned i = 0; i < k; i++)
@@ -269,7 +267,7 @@ static void fill_set(struct lineage *l, const struct unit *u, const struct group
         if (x->keys == NULL || k >= x->n_keys || (x->flags & EXCHANGE_ERROR) != 0)
             continue;
         unsigned n;
-        const uint64_t *hashes = column_hashes(x, k, &n);
+        const uint64_t *hashes = lineage_column(x, k, &n);
         for (unsigned r = 0; r < n; r++)
             add_value(l, hashes[r], i, row++);
     }
@@ -290,7 +288,7 @@ static struct match match_position(struct lineage *l, const struct unit *u, cons
     l->evaluation++;
     for (uint32_t i = g->first; i != NO_EXCHANGE; i = l->next[i]) {
         const struct unit_exchange *x = &u->exchanges[i];
-        if (!is_single(x))
+        if (!lineage_is_single(x))
             continue;
         m.tried++;
         if (x->values == NULL || position >= x->n_values)

@@ -9,10 +9,12 @@
  *   repeated   many different values, from nowhere that was seen
  *
  * The last two need a unit whose borders are sure: two requests on one connection look the same.
+ * Loops that run over several connections at once are fan_out.h's.
  */
 #include "detectors/advice.h"
 #include "detectors/audit.h"
 #include "detectors/ledger.h"
+#include "detectors/rules/fan_out.h"
 #include "detectors/rules/repeats.h"
 #include "detectors/rules/rules.h"
 #include "detectors/text.h"
@@ -21,19 +23,44 @@
 
 enum { MAX_REPEATS = FINDING_MAX_STATEMENTS - 1 };
 
-static void *init(struct arena *arena)
-{
-    return repeats_new(arena);
-}
+struct state {
+    struct repeats *repeats;
+    struct fan_out *fan_out;
+};
 
 static void fini(void *state)
 {
-    repeats_fini(state);
+    struct state *s = state;
+    if (s == NULL)
+        return;
+    fan_out_free(s->fan_out);
+    repeats_fini(s->repeats);
+}
+
+static void *init(struct arena *arena)
+{
+    struct state *s = arena_alloc(arena, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->repeats = repeats_new(arena);
+    s->fan_out = s->repeats != NULL ? fan_out_new(arena, s->repeats) : NULL;
+    if (s->fan_out != NULL)
+        return s;
+    fini(s);
+    return NULL;
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *u)
 {
-    repeats_count(state, audit_settings(audit), u);
+    struct state *s = state;
+    repeats_count(s->repeats, audit_settings(audit), u);
+    fan_out_count(s->fan_out, audit_settings(audit), u);
+}
+
+static void on_time(void *state, struct audit *audit, int64_t now_us)
+{
+    struct state *s = state;
+    fan_out_advance(s->fan_out, audit_settings(audit), now_us);
 }
 
 static double share_of(uint64_t part_us, uint64_t whole_us)
@@ -71,6 +98,7 @@ struct sums {
     uint64_t n_min, n_p50, n_p95, n_max;
     uint64_t trips_p50, trips_p95;
     uint64_t matched, of, removable, repeat_us, batch_us;
+    int64_t beside_us; /* as in struct fan */
     uint64_t batches; /* statements that take the place of the repeats */
     double wasted_ms_p95, gap_ms, batch_ms;
     bool pipelined;
@@ -93,6 +121,7 @@ static struct sums sum_up(const struct loop *l)
         s.repeat_us += e->repeat_us;
         s.batches += !repeat_is_to_one(e);
         s.batch_us += e->single_us.sum;
+        s.beside_us += e->fan != NULL ? e->fan->beside_us : 0;
         s.wasted_ms_p95 += (double)histogram_percentile(&e->wasted_us_each, 0.95) / 1000;
         s.gap_ms += (double)e->gap_us / 1000 / (double)e->units;
         s.batch_ms += (double)histogram_percentile(&e->single_us, 0.95) / 1000;
@@ -115,7 +144,7 @@ static void fill_evidence(struct finding *f, const struct audit *a, const struct
     f->round_trips_saved = (double)s->trips_p50;
     f->removable = s->removable;
     f->saved_ms = s->repeat_us > s->batch_us ? (double)(s->repeat_us - s->batch_us) / 1000 : 0;
-    f->time_share = share_of(s->repeat_us, e->endpoint->db_us);
+    f->time_share = share_of(s->repeat_us, (uint64_t)((int64_t)e->endpoint->db_us + s->beside_us));
     if (e->parent != NULL)
         f->statements[f->n_statements++] =
             (struct finding_statement){"parent", e->parent, audit_usage(a, e->endpoint, e->parent)};
@@ -276,6 +305,8 @@ static void add_finding(const struct audit *a, struct findings *out, const struc
     f->impact = impact_of(out->arena, f, l, &s, rtt_ms);
     f->expected_improvement = improvement_of(out->arena, f, &s, rtt_ms);
     fill_advice(out->arena, f, l);
+    if (e->fan != NULL)
+        fan_out_tell(out->arena, a, f, l->repeats, l->n);
 }
 
 /* --- grouping --- */
@@ -289,6 +320,8 @@ struct candidate {
 /* Of several origins of one statement's repeats, the best proven one, then the most frequent. */
 static bool is_better(const struct candidate *a, const struct candidate *b)
 {
+    if ((a->evidence->fan != NULL) != (b->evidence->fan != NULL)) /* the one that saw more of it */
+        return a->evidence->n_each.max > b->evidence->n_each.max;
     if (a->verdict.confidence != b->verdict.confidence)
         return a->verdict.confidence > b->verdict.confidence;
     return a->evidence->of > b->evidence->of;
@@ -314,7 +347,7 @@ static bool same_loop(const struct candidate *a, const struct candidate *b)
     const struct repeat *y = b->evidence;
     return x->endpoint == y->endpoint && x->parent != NULL && x->parent == y->parent &&
            x->has_lineage == y->has_lineage && x->column == y->column &&
-           a->verdict.basis == b->verdict.basis;
+           (x->fan != NULL) == (y->fan != NULL) && a->verdict.basis == b->verdict.basis;
 }
 
 static void add_loops(const struct audit *a, struct findings *out, struct candidate *c, size_t n)
@@ -335,7 +368,7 @@ static void add_loops(const struct audit *a, struct findings *out, struct candid
 
 static void on_finish(void *state, const struct audit *audit, struct findings *out)
 {
-    const struct repeats *s = state;
+    const struct repeats *s = ((struct state *)state)->repeats;
     struct candidate *c = calloc(s->by_key.count + 1, sizeof(*c));
     if (c == NULL) {
         out->arena->no_memory++;
@@ -343,7 +376,8 @@ static void on_finish(void *state, const struct audit *audit, struct findings *o
     }
     size_t n = 0;
     for (const struct repeat *e = s->first; e != NULL; e = e->next) {
-        struct repeat_verdict v = repeat_judge(audit_settings(audit), e);
+        struct repeat_verdict v = e->fan != NULL ? fan_out_judge(audit, e)
+                                                 : repeat_judge(audit_settings(audit), e);
         if (v.is_n_plus_one)
             c[n++] = (struct candidate){.evidence = e, .verdict = v};
     }
@@ -359,6 +393,7 @@ const struct detector det_n_plus_one = {
     .checklist = {1, 2},
     .init = init,
     .on_unit_end = on_unit_end,
+    .on_time = on_time,
     .on_finish = on_finish,
     .fini = fini,
 };

@@ -58,14 +58,15 @@ static bool same_number(uint64_t rows, uint64_t n)
     return off <= tolerance * (double)n && -off <= tolerance * (double)n;
 }
 
-static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
-                                const struct lineage_child *c)
+struct repeat *repeats_get(struct repeats *s, struct endpoint *endpoint,
+                           const struct lineage_child *c, bool fan_out)
 {
     struct sql_id child = c->statement->id;
-    uint64_t key = wire_hash_combine(u->endpoint->key, wire_hash_combine(child.hi, child.lo));
+    uint64_t key = wire_hash_combine(endpoint->key, wire_hash_combine(child.hi, child.lo));
     if (c->parent != NULL)
         key = wire_hash_combine(key, wire_hash_combine(c->parent->id.hi, c->parent->id.lo));
     key = wire_hash_combine(key, c->has_lineage ? 1 + (uint64_t)c->column : 0);
+    key = fan_out ? wire_hash_combine(key, fan_out) : key;
     struct repeat *e = map64_get(&s->by_key, key);
     if (e != NULL)
         return e;
@@ -74,7 +75,7 @@ static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
         s->lost++;
         return NULL;
     }
-    e->endpoint = u->endpoint;
+    e->endpoint = endpoint;
     e->child = c->statement;
     e->parent = c->parent;
     e->tag = c->tag;
@@ -93,9 +94,11 @@ static void add_pair(struct repeat *e, const struct lineage_child *c)
         (struct repeat_pair){.rows = (double)c->parent_rows, .n = (double)c->n};
 }
 
-static void count_repeat(struct repeat *e, const struct lineage_child *c)
+void repeats_add(struct repeat *e, const struct lineage_child *c)
 {
     bool proven = is_proven(c);
+    if (c->parent != NULL)
+        add_pair(e, c);
     e->units++;
     e->proven += proven;
     e->pairs_proven += is_pair(c);
@@ -112,6 +115,7 @@ static void count_repeat(struct repeat *e, const struct lineage_child *c)
     histogram_add(&e->trips_each, c->round_trips - 1);
     histogram_add(&e->wasted_us_each, c->repeat_us);
     histogram_add(&e->single_us, c->each_us);
+    c->statement->child_of_n_plus_one = true;
 }
 
 void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u)
@@ -125,14 +129,12 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
         bool enough = is_proven(c) || is_pair(c) || is_repeated(set, u, c);
         if (!enough && !c->has_lineage)
             continue;
-        struct repeat *e = repeat_of(t, u, c);
+        struct repeat *e = repeats_get(t, u->endpoint, c, false);
         if (e == NULL)
             continue;
-        if (c->parent != NULL)
+        if (enough)
+            repeats_add(e, c);
+        else if (c->parent != NULL)
             add_pair(e, c);
-        if (!enough)
-            continue;
-        count_repeat(e, c);
-        c->statement->child_of_n_plus_one = true;
     }
 }

@@ -14,7 +14,7 @@ from corpus import RUNNERS, App, make_tables
 from proxy import Outcome, Proxy, run_command
 from server import Server
 
-for module in ("kits", "with_sqlalchemy", "with_django"):
+for module in ("kits", "with_sqlalchemy", "with_django", "with_pools"):
     importlib.import_module(f"corpus.{module}")
 
 pytestmark = pytest.mark.slow
