@@ -42,7 +42,8 @@ struct finding {
     const struct tag *tag; /* call site, or NULL */
     enum severity severity;
     double confidence; /* 0..1 */
-    const char *label; /* a kind of the rule's fault, as in "parallel_n_plus_one"; NULL: the usual */
+    const char
+        *label; /* a kind of the rule's fault, as in "parallel_n_plus_one"; NULL: the usual */
     enum confidence_basis basis;
     uint64_t fingerprint; /* of rule, endpoint, statement: stable over runs */
 

@@ -79,7 +79,8 @@ struct unit {
     enum unit_confidence confidence;
     int64_t start_us;
     int64_t end_us;
-    int64_t until_us; /* so long its connection was held: `end_us`, or the pool's mark of a return */
+    int64_t
+        until_us;   /* so long its connection was held: `end_us`, or the pool's mark of a return */
     uint64_t db_us; /* of the union of its exchanges' times */
     uint64_t chatter;
     uint64_t errors;

@@ -23,8 +23,8 @@ enum {
     PATIENT_LISTS = 64,          /* a statement never followed by reads so often ... */
     SAMPLE = 16,                 /* ... is looked at this rarely */
 };
-#define MIN_COVER   0.8  /* of the list's values asked for */
-#define MIN_BUSY    0.3  /* of the burst's time in which a read runs */
+#define MIN_COVER   0.8 /* of the list's values asked for */
+#define MIN_BUSY    0.3 /* of the burst's time in which a read runs */
 #define MIN_OVERLAP 0.1 /* of the reads start while another one runs */
 
 /* A single-row read. */
@@ -60,7 +60,8 @@ struct list {
     const struct tag *tag;
     int64_t start_us;
     int64_t end_us;
-    int64_t held_us; /* until then its connection belonged to the request; 0 when not known */
+    int64_t known_us; /* when its unit closed */
+    int64_t held_us;  /* until then its connection belonged to the request; 0 when not known */
     uint64_t rows;
     unsigned n_keys;
     struct record_key keys[RECORD_MAX_KEYS];
@@ -287,6 +288,7 @@ static bool add_list(struct fan_out *f, const struct det_settings *set, const st
     l->tag = x->tag;
     l->start_us = x->start_us;
     l->end_us = x->end_us;
+    l->known_us = f->now_us;
     l->held_us = held_until(u);
     l->rows = x->rows;
     (void)copy_keys(x, least, l);
@@ -446,8 +448,7 @@ static void sort_by_start(const struct fan_out *f, struct group *g)
 {
     struct place places[MAX_ROWS];
     for (size_t i = 0; i < g->n; i++)
-        places[i] =
-            (struct place){f->calls[g->members[i]].start_us, g->rows[i], g->members[i]};
+        places[i] = (struct place){f->calls[g->members[i]].start_us, g->rows[i], g->members[i]};
     qsort(places, g->n, sizeof(places[0]), by_start);
     for (size_t i = 0; i < g->n; i++) {
         g->members[i] = places[i].member;
@@ -540,7 +541,8 @@ static bool is_alone(const struct fan_out *f, const struct list *l, const struct
     size_t reads = 0;
     for (size_t i = 0; i < f->n_candidates; i++) {
         const struct call *c = &f->calls[f->candidates[i]];
-        reads += c->statement == g->statement && c->start_us >= first_us && c->start_us < b->last_us;
+        reads +=
+            c->statement == g->statement && c->start_us >= first_us && c->start_us < b->last_us;
     }
     for (const struct list *o = f->oldest; o != NULL && o->end_us < b->last_us; o = o->newer) {
         if (o->client == l->client && o->statement == l->statement && o->end_us >= l->end_us)
@@ -719,10 +721,12 @@ static void judge_list(struct fan_out *f, const struct det_settings *set, const 
 
 /* --- the way of a unit --- */
 
-/* A read's unit may close after its gap and the slack of late records. */
+/* A read's unit may close after its gap and the slack of late records. A list that was itself late,
+ * since its worker's records were, waits for those that come after it. */
 static int64_t due_us(const struct det_settings *set, const struct list *l)
 {
-    return l->end_us + WINDOW_US + set->unit_gap_ms * 1000 + SESSIONS_SLACK_US;
+    int64_t from_us = l->known_us > l->end_us ? l->known_us : l->end_us;
+    return from_us + WINDOW_US + set->unit_gap_ms * 1000 + SESSIONS_SLACK_US;
 }
 
 void fan_out_advance(struct fan_out *f, const struct det_settings *set, int64_t now_us)

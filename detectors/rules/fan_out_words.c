@@ -140,11 +140,10 @@ void fan_out_tell(struct arena *arena, const struct audit *a, struct finding *f,
     if (!tied && f->severity > SEVERITY_MEDIUM)
         f->severity = SEVERITY_MEDIUM;
     tell_times(f, &t);
-    f->issue = det_text(arena,
-                        "%s N+1 query in %s: %llu statements a request where %llu would do",
-                        tied ? "Parallel" : "Possibly a parallel", f->endpoint->name,
-                        (unsigned long long)f->queries_before,
-                        (unsigned long long)f->queries_after);
+    f->issue =
+        det_text(arena, "%s N+1 query in %s: %llu statements a request where %llu would do",
+                 tied ? "Parallel" : "Possibly a parallel", f->endpoint->name,
+                 (unsigned long long)f->queries_before, (unsigned long long)f->queries_after);
     f->impact = impact_of(arena, f, repeats, n, &t, audit_settings(a)->assumed_rtt_ms);
     f->expected_improvement = improvement_of(arena, f);
 }

@@ -99,7 +99,7 @@ struct sums {
     uint64_t trips_p50, trips_p95;
     uint64_t matched, of, removable, repeat_us, batch_us;
     int64_t beside_us; /* as in struct fan */
-    uint64_t batches; /* statements that take the place of the repeats */
+    uint64_t batches;  /* statements that take the place of the repeats */
     double wasted_ms_p95, gap_ms, batch_ms;
     bool pipelined;
 };
@@ -376,8 +376,8 @@ static void on_finish(void *state, const struct audit *audit, struct findings *o
     }
     size_t n = 0;
     for (const struct repeat *e = s->first; e != NULL; e = e->next) {
-        struct repeat_verdict v = e->fan != NULL ? fan_out_judge(audit, e)
-                                                 : repeat_judge(audit_settings(audit), e);
+        struct repeat_verdict v =
+            e->fan != NULL ? fan_out_judge(audit, e) : repeat_judge(audit_settings(audit), e);
         if (v.is_n_plus_one)
             c[n++] = (struct candidate){.evidence = e, .verdict = v};
     }

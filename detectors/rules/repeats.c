@@ -58,33 +58,33 @@ static bool same_number(uint64_t rows, uint64_t n)
     return off <= tolerance * (double)n && -off <= tolerance * (double)n;
 }
 
-struct repeat *repeats_get(struct repeats *s, struct endpoint *endpoint,
-                           const struct lineage_child *c, bool fan_out)
+struct repeat *repeats_get(struct repeats *t, struct endpoint *e, const struct lineage_child *c,
+                           bool fan_out)
 {
     struct sql_id child = c->statement->id;
-    uint64_t key = wire_hash_combine(endpoint->key, wire_hash_combine(child.hi, child.lo));
+    uint64_t key = wire_hash_combine(e->key, wire_hash_combine(child.hi, child.lo));
     if (c->parent != NULL)
         key = wire_hash_combine(key, wire_hash_combine(c->parent->id.hi, c->parent->id.lo));
     key = wire_hash_combine(key, c->has_lineage ? 1 + (uint64_t)c->column : 0);
     key = fan_out ? wire_hash_combine(key, fan_out) : key;
-    struct repeat *e = map64_get(&s->by_key, key);
-    if (e != NULL)
-        return e;
-    e = s->by_key.count < REPEATS_MAX ? arena_alloc(s->arena, sizeof(*e)) : NULL;
-    if (e == NULL || map64_put(&s->by_key, key, e) != MAP64_OK) {
-        s->lost++;
+    struct repeat *found = map64_get(&t->by_key, key);
+    if (found != NULL)
+        return found;
+    found = t->by_key.count < REPEATS_MAX ? arena_alloc(t->arena, sizeof(*found)) : NULL;
+    if (found == NULL || map64_put(&t->by_key, key, found) != MAP64_OK) {
+        t->lost++;
         return NULL;
     }
-    e->endpoint = endpoint;
-    e->child = c->statement;
-    e->parent = c->parent;
-    e->tag = c->tag;
-    e->has_lineage = c->has_lineage;
-    e->column = c->column;
-    e->type_oid = c->type_oid;
-    *s->end = e;
-    s->end = &e->next;
-    return e;
+    found->endpoint = e;
+    found->child = c->statement;
+    found->parent = c->parent;
+    found->tag = c->tag;
+    found->has_lineage = c->has_lineage;
+    found->column = c->column;
+    found->type_oid = c->type_oid;
+    *t->end = found;
+    t->end = &found->next;
+    return found;
 }
 
 /* Keeps the first pairs, then replaces them in turn: enough of them, and the same in every run. */

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ def audited(
     proxy = Proxy(tmp_path_factory.mktemp("pool") / "run", server.app, report_interval_s="0")
     try:
         proxy.start()
-        RUNNERS[request.param][1](proxy.target, POOLS.apps, lambda app: "")
+        RUNNERS[request.param][1](proxy.target, POOLS.apps, lambda _: "")
         return proxy.stop()
     finally:
         proxy.kill()

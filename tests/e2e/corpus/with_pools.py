@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Callable
 
 import asyncpg
@@ -36,6 +36,9 @@ Ask = tuple[str, list[Any]]
 class Kit:
     """One of the pools; `tag` goes behind every statement, `other` is the tag of another route."""
 
+    # As `ask`, and the connection is given back at the end of the context.
+    hold: Callable[..., AbstractContextManager[list[Any]]]
+
     def __init__(self, tag: str, mark: str) -> None:
         self.tag = tag
         self.other = tag.replace("',route='", "',route='/other")
@@ -56,18 +59,14 @@ class Kit:
         """Run them at once, the statements of each one after the other; the rows of their last statements."""
         raise NotImplementedError
 
-    @contextmanager
-    def hold(self, sql: str, *arguments: Any) -> Iterator[list[Any]]:
-        """As `ask`; the connection is given back at the end."""
-        raise NotImplementedError
-        yield []
-
 
 # --- applications ---
 
 
 def page(kit: Kit, size: int) -> str:
-    return f"SELECT id, name, country_id FROM corpus.authors {kit.mark} WHERE id > $1 ORDER BY id LIMIT {size}"
+    return (
+        f"SELECT id, name, country_id FROM corpus.authors {kit.mark} WHERE id > $1 ORDER BY id LIMIT {size}"
+    )
 
 
 def books(kit: Kit) -> str:
@@ -242,8 +241,8 @@ class Psycopg2(Kit):
     def run(self, asks: list[Ask]) -> list[Any]:
         rows: list[Any] = []
         for sql, arguments in asks:
-            with self.hold_plain(sql, arguments) as rows:
-                pass
+            with self.hold_plain(sql, arguments) as found:
+                rows = found
         return rows
 
     def together(self, asks: list[list[Ask]]) -> list[list[Any]]:

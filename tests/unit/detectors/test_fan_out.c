@@ -19,6 +19,7 @@ struct shape {
     uint64_t first_session; /* of the reads; 0: the one after the list's */
     int64_t apart_us;       /* between starts instead of waves; 0: waves */
     int64_t lead_us;        /* more time between list and reads */
+    unsigned reads;         /* of the first rows; 0: of all */
 };
 
 static void connect_as(struct traffic *t, uint64_t session, const char *application)
@@ -101,7 +102,8 @@ static void reads(struct traffic *t, const struct shape *s)
     const int64_t *ids = s->ids != NULL ? s->ids : traffic_ids(s->n);
     int64_t begin_us = t->now_us + 300 + s->lead_us;
     uint64_t first = s->first_session != 0 ? s->first_session : 2;
-    for (unsigned i = 0; i < s->n; i++) {
+    unsigned n = s->reads != 0 ? s->reads : s->n;
+    for (unsigned i = 0; i < n; i++) {
         int64_t id = ids[s->order != NULL ? s->order[i] : i];
         uint64_t session = first + i % CONNECTIONS;
         t->now_us = begin_us + start_of(s, i);
@@ -329,6 +331,40 @@ static void test_time_that_passes_in_silence_brings_it_to_light(void **state)
     traffic_free(t);
 }
 
+/* The auditor reads one worker's records while those of another have piled up. */
+static void test_lists_whose_records_come_late_wait_for_their_reads(void **state)
+{
+    (void)state;
+    struct traffic *t = pool_new();
+    for (int k = 0; k < 4; k++) {
+        int64_t now_us = t->now_us;
+        read_at(t, 20, now_us + 4500000, USER, 5);
+        t->now_us = now_us;
+        request(t, (struct shape){.n = 20});
+        traffic_wait(t, 10000);
+    }
+    assert_non_null(traffic_finding(traffic_result(t), "n_plus_one"));
+    traffic_free(t);
+}
+
+static void test_clean_route_with_the_same_list_takes_no_reads_away(void **state)
+{
+    (void)state;
+    struct traffic *t = pool_new();
+    for (int k = 0; k < 4; k++) {
+        traffic_tag(t, "GET", "/clean", NULL, NULL);
+        list_on(t, 20, AUTHORS, traffic_ids(20), 20);
+        give_back(t, 20);
+        traffic_tag(t, "GET", "/dashboard", NULL, NULL);
+        request(t, (struct shape){.n = 20});
+    }
+    const struct finding *f = traffic_finding(traffic_result(t), "n_plus_one");
+    assert_non_null(f);
+    assert_string_equal(f->endpoint->name, "GET /dashboard");
+    assert_int_equal(f->requests_seen, 4);
+    traffic_free(t);
+}
+
 /* --- what only looks like one --- */
 
 static void assert_nothing(struct shape s, unsigned times)
@@ -348,6 +384,57 @@ static void test_four_reads_are_too_few(void **state)
 {
     (void)state;
     assert_nothing((struct shape){.n = 4, .held = true}, 6);
+    assert_nothing((struct shape){.n = 5, .reads = 4, .held = true}, 6);
+}
+
+static void test_reads_of_half_the_rows_are_somebodys_choice(void **state)
+{
+    (void)state;
+    assert_nothing((struct shape){.n = 50, .reads = 25, .held = true}, 6);
+}
+
+/* All at once, so that no order shows, and each row by two. */
+static void test_reads_among_others_of_the_same_rows_are_not_a_loop(void **state)
+{
+    (void)state;
+    struct traffic *t = pool_new();
+    traffic_tag(t, "GET", "/authors", NULL, NULL);
+    const int64_t *ids = traffic_ids(5);
+    for (int k = 0; k < 6; k++) {
+        list_on(t, 1, AUTHORS, ids, 5);
+        give_back(t, 1);
+        int64_t begin_us = t->now_us + 300;
+        for (unsigned i = 0; i < 10; i++)
+            read_at(t, 2 + i, begin_us + i * APART_US, BOOKS, ids[i * 3 % 5]);
+        traffic_wait(t, 5000);
+    }
+    assert_null(traffic_finding(traffic_result(t), "n_plus_one"));
+    traffic_free(t);
+}
+
+/* They overlap as well, but one connection is no pool. */
+static void test_reads_in_a_pipeline_are_not_parallel(void **state)
+{
+    (void)state;
+    struct traffic *t = pool_new();
+    const int64_t *ids = traffic_ids(20);
+    for (int k = 0; k < 4; k++) {
+        list_on(t, 1, AUTHORS, ids, 20);
+        give_back(t, 1);
+        int64_t begin_us = t->now_us + 300;
+        t->pipelined = true;
+        for (unsigned i = 0; i < 20; i++) {
+            t->now_us = begin_us + i * APART_US;
+            read_on(t, 2, BOOKS, ids[i]);
+        }
+        t->pipelined = false;
+        give_back(t, 2);
+        traffic_wait(t, 5000);
+    }
+    const struct finding *f = traffic_finding(traffic_result(t), "n_plus_one");
+    assert_non_null(f);
+    assert_null(f->label);
+    traffic_free(t);
 }
 
 static void test_reads_of_another_route_are_requests_of_their_own(void **state)
@@ -571,7 +658,12 @@ int main(void)
         cmocka_unit_test(test_small_ids_are_found_by_the_names_of_columns),
         cmocka_unit_test(test_nearest_of_two_lists_is_the_parent),
         cmocka_unit_test(test_time_that_passes_in_silence_brings_it_to_light),
+        cmocka_unit_test(test_lists_whose_records_come_late_wait_for_their_reads),
+        cmocka_unit_test(test_clean_route_with_the_same_list_takes_no_reads_away),
         cmocka_unit_test(test_two_occurrences_may_be_chance),
+        cmocka_unit_test(test_reads_of_half_the_rows_are_somebodys_choice),
+        cmocka_unit_test(test_reads_among_others_of_the_same_rows_are_not_a_loop),
+        cmocka_unit_test(test_reads_in_a_pipeline_are_not_parallel),
         cmocka_unit_test(test_four_reads_are_too_few),
         cmocka_unit_test(test_reads_of_another_route_are_requests_of_their_own),
         cmocka_unit_test(test_reads_of_another_client_are_not_the_lists),
