@@ -4,19 +4,23 @@
  * and single-row reads of each client are kept for a few seconds and matched by their values.
  *
  * Requests of a busy pool that have nothing to do with each other must not match. So one occurrence
- * is, within two seconds after the list: one read for each of most of its rows, on two or more
- * connections, overlapping, without long silence, each the whole of its unit of work (or the first
- * statement of one with the list's tag). And three occurrences count only when about every list of
- * this endpoint is followed so: as many reads as lists have rows, which single reads of a row out
- * of a shared list never are.
+ * is, soon after the list and within two seconds: one read for each of most of its rows, on two or
+ * more connections, overlapping, without long silence, in the order of the rows as far as they did
+ * not run at once, each the whole of its unit of work (or the first statement of one with the
+ * list's tag). And occurrences count from the third on, and only when about every list of this
+ * endpoint is followed so: as many reads as lists have rows, which single reads of a row out of a
+ * shared list never are; and when the read hardly ever runs in any other way.
  *
  * What ties the reads to the list's request:
  *
- *   tag     they carry the tag of the list's endpoint
- *   held    the list's connection was given back only after the last read had ended
- *   none    they may be requests of their own, of a client that loads a list and then each of its
- *           items over HTTP. On the wire that is the same traffic; the finding says so, stays below
- *           the confidence from which its code counts as a plan, and is of medium severity at most.
+ *   tag    they carry the tag of the list's endpoint
+ *   held   the list's connection was given back only after the last read had ended
+ *   none   they may be requests of their own
+ *
+ * A client that loads a list and then each of its items over HTTP makes the traffic of the last:
+ * the finding says so, stays below the confidence from which its code counts as a plan, and is of
+ * medium severity at most. With tags its routes differ, unless one route serves everything, as
+ * GraphQL's often does: that is the limit of what a tag tells.
  *
  * The counters are a `struct repeat` each, with what only a fan-out has in `struct fan`.
  */

@@ -130,6 +130,13 @@ static struct sums sum_up(const struct loop *l)
     return s;
 }
 
+/* Database time of the endpoint with all its repeats, what overlaps counted once. */
+static uint64_t database_us(const struct endpoint *e, const struct sums *s)
+{
+    int64_t all_us = (int64_t)e->db_us + s->beside_us;
+    return all_us > (int64_t)s->repeat_us ? (uint64_t)all_us : s->repeat_us;
+}
+
 static void fill_evidence(struct finding *f, const struct audit *a, const struct loop *l,
                           const struct sums *s)
 {
@@ -144,7 +151,7 @@ static void fill_evidence(struct finding *f, const struct audit *a, const struct
     f->round_trips_saved = (double)s->trips_p50;
     f->removable = s->removable;
     f->saved_ms = s->repeat_us > s->batch_us ? (double)(s->repeat_us - s->batch_us) / 1000 : 0;
-    f->time_share = share_of(s->repeat_us, (uint64_t)((int64_t)e->endpoint->db_us + s->beside_us));
+    f->time_share = share_of(s->repeat_us, database_us(e->endpoint, s));
     if (e->parent != NULL)
         f->statements[f->n_statements++] =
             (struct finding_statement){"parent", e->parent, audit_usage(a, e->endpoint, e->parent)};

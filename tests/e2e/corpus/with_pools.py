@@ -1,8 +1,8 @@
 """Applications that spread over a pool of connections, one of the same four kits at a time.
 
-A request may `ask` on a connection of the pool, ask `each` of many keys at once, `hold` a connection meanwhile,
-and stand for several `clients` at once. `mark` is an alias of tables that no other application has: it tells
-them apart where they carry no tag.
+A request may `ask` on a connection of the pool, ask `each` of many keys at once, `hold` one meanwhile,
+and stand for several `clients` at once. `mark` is an alias of tables that no other application has: it
+tells them apart where they carry no tag.
 """
 
 from __future__ import annotations
