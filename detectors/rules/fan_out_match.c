@@ -119,26 +119,20 @@ static void match_call(struct fan_out *f, uint32_t at)
 
 /* --- what a burst is --- */
 
-struct place {
-    int64_t start_us;
-    uint16_t row;
-    uint32_t member;
-};
-
 static int by_start(const void *a, const void *b)
 {
-    const struct place *x = a;
-    const struct place *y = b;
+    const struct fan_place *x = a;
+    const struct fan_place *y = b;
     if (x->start_us != y->start_us)
         return x->start_us < y->start_us ? -1 : 1;
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-static void sort_by_start(const struct fan_out *f, struct fan_group *g)
+static void sort_by_start(struct fan_out *f, struct fan_group *g)
 {
-    struct place places[FAN_MAX_ROWS];
+    struct fan_place *places = f->places;
     for (size_t i = 0; i < g->n; i++)
-        places[i] = (struct place){f->calls[g->members[i]].start_us, g->rows[i], g->members[i]};
+        places[i] = (struct fan_place){f->calls[g->members[i]].start_us, g->rows[i], g->members[i]};
     qsort(places, g->n, sizeof(places[0]), by_start);
     for (size_t i = 0; i < g->n; i++) {
         g->members[i] = places[i].member;

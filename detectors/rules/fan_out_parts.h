@@ -70,6 +70,13 @@ struct fan_group {
     uint16_t rows[FAN_MAX_ROWS];    /* of the list */
 };
 
+/* One of a group, for sorting. */
+struct fan_place {
+    int64_t start_us;
+    uint16_t row;
+    uint32_t member;
+};
+
 /* A group that is an occurrence of a fan-out. */
 struct fan_burst {
     unsigned column;
@@ -106,6 +113,7 @@ struct fan_out {
     size_t n_small;
     struct fan_group groups[FAN_MAX_GROUPS];
     size_t n_groups;
+    struct fan_place places[FAN_MAX_ROWS];
     struct fan_burst bursts[FAN_MAX_GROUPS];
     size_t n_bursts;
     struct fan_call calls[FAN_MAX_CALLS];

@@ -108,10 +108,13 @@ static const char *impact_of(struct arena *arena, const struct finding *f,
                       f->growth.slope);
     strbuf_printf(&b,
                   ". To run them together hides some of the wait and keeps that many connections "
-                  "from other requests: %s too long (p95, measured; what overlaps counts once), "
-                  "%s more at %.3g ms a round trip, for %.0f rounds over the connections.",
-                  det_ms(f->wasted_ms_p95, wasted), det_ms(f->round_trips_saved * rtt_ms, modelled),
-                  rtt_ms, f->round_trips_saved);
+                  "from other requests: %s too long (p95, measured; what overlaps counts once)",
+                  det_ms(f->wasted_ms_p95, wasted));
+    if (f->round_trips_saved > 0)
+        strbuf_printf(&b, ", %s more at %.3g ms a round trip, for %.0f rounds over the connections",
+                      det_ms(f->round_trips_saved * rtt_ms, modelled), rtt_ms,
+                      f->round_trips_saved);
+    strbuf_putc(&b, '.');
     if (f->confidence <= NOT_TIED)
         strbuf_puts(&b, " Nothing on the wire ties them to one request: they are possibly requests "
                         "of their own, of a client that loads the list and then each item. Tag the "

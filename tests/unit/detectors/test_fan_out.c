@@ -160,6 +160,7 @@ static void test_reads_over_a_pool_without_a_tie_are_possibly_a_loop(void **stat
     assert_string_equal(f->statements[1].role, "repeated");
     assert_non_null(strstr(f->issue, "Possibly a parallel N+1"));
     assert_non_null(strstr(f->impact, "in parallel over 10 connections"));
+    assert_non_null(strstr(f->impact, "for 4 rounds over the connections"));
     assert_non_null(strstr(f->impact, "possibly requests of their own"));
     assert_non_null(strstr(f->optimized_code, "selectinload(Author.books)"));
     assert_non_null(strstr(f->asyncpg, "ANY($1::bigint[])"));
@@ -215,6 +216,7 @@ static void test_five_reads_at_once_are_found(void **state)
     const struct finding *f = found_after(t, (struct shape){.n = 5}, 3);
     assert_non_null(f);
     assert_int_equal(f->severity, SEVERITY_LOW);
+    assert_null(strstr(f->impact, "rounds over the connections")); /* there is but one */
     traffic_free(t);
 }
 
