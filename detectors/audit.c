@@ -116,10 +116,7 @@ static void add_tag(struct audit *a, const struct record_tag *r)
 static void show_exchange(struct audit *a, const struct record_exchange *r, struct statement *s,
                           const struct tag *tag)
 {
-    struct seen_exchange seen = {.record = r,
-                                 .statement = s,
-                                 .tag = tag,
-                                 .client = sessions_client(&a->sessions, r->session)};
+    struct seen_exchange seen = {.record = r, .statement = s, .tag = tag};
     for (int i = 0; i < DETECTOR_COUNT; i++) {
         if (det_detectors[i]->on_exchange != NULL && is_ready(a, i))
             det_detectors[i]->on_exchange(a->states[i], a, &seen);
@@ -200,6 +197,20 @@ static void end_run(struct audit *a, const struct record_run_end *r)
         a->last_us = r->time_us;
 }
 
+static void tell_time(struct audit *a, int64_t now_us)
+{
+    for (int i = 0; i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->on_time != NULL && is_ready(a, i))
+            det_detectors[i]->on_time(a->states[i], a, now_us);
+    }
+}
+
+static void pass_time(struct audit *a, int64_t now_us)
+{
+    sessions_advance(&a->sessions, now_us);
+    tell_time(a, now_us);
+}
+
 void audit_record(struct audit *a, const struct record_header *record)
 {
     const void *r = record;
@@ -244,7 +255,7 @@ void audit_record(struct audit *a, const struct record_header *record)
         a->unread += ((const struct record_unread *)r)->statements;
         break;
     case RECORD_MARK:
-        sessions_advance(&a->sessions, ((const struct record_mark *)r)->time_us);
+        pass_time(a, ((const struct record_mark *)r)->time_us);
         break;
     case RECORD_RUN_END:
         end_run(a, r);
@@ -258,6 +269,7 @@ void audit_record(struct audit *a, const struct record_header *record)
 void audit_finish(struct audit *a)
 {
     sessions_finish(&a->sessions);
+    tell_time(a, RECORD_TIME_MAX_US);
 }
 
 /* --- plans --- */

@@ -29,7 +29,6 @@ struct seen_exchange {
     const struct record_exchange *record;
     struct statement *statement;
     const struct tag *tag; /* or NULL */
-    uint64_t client;       /* as in struct session_summary; 0 when not known */
 };
 
 /* What would confirm a finding: the commands of commands.c. */
@@ -60,6 +59,8 @@ struct detector {
     /* A connection ended. */
     void (*on_session_end)(void *state, struct audit *audit, const struct session_summary *about);
     void (*on_unit_end)(void *state, struct audit *audit, const struct unit *unit);
+    /* Time has passed without an exchange; past all times when the records are over. */
+    void (*on_time)(void *state, struct audit *audit, int64_t now_us);
     void (*on_finish)(void *state, const struct audit *audit, struct findings *out);
     /* In the place of on_finish, for evidence that is kept in one form: called for each tally of
      * `state`, which is a struct tallies then (rules/tally.h), or for each usage of a SELECT. */

@@ -57,6 +57,7 @@ struct finding {
     enum severity at_most;   /* the evidence carries no more than this */
     const char *severity_by; /* the criterion that made the level */
     double confidence;       /* 0..1 */
+    const char *label;       /* a kind of the fault, "parallel_n_plus_one"; NULL: the usual */
     enum confidence_basis basis;
     uint64_t fingerprint; /* of rule, endpoint, statement: stable over runs */
 

@@ -141,6 +141,7 @@ static void close_session_unit(struct sessions *s, struct det_session *x,
     x->unit = NULL;
     if (u == NULL)
         return;
+    u->client = x->about.client;
     if (u->n > 0 && x->fresh) {
         u->new_connections = 1;
         x->fresh = false;
@@ -396,13 +397,16 @@ static bool move_transaction(struct sessions *s, struct det_session *x,
     return ended;
 }
 
+/* What this exchange, sent at `mark_us`, says is over after it. */
 static void close_after(struct sessions *s, struct det_session *x, const struct chatter *c,
-                        bool ended_tx)
+                        int64_t mark_us, bool ended_tx)
 {
     if (c != NULL && c->boundary == CHATTER_ENDS) {
         x->asyncpg |= c->verb == SQL_VERB_SELECT; /* pg_advisory_unlock_all() */
-        if (x->unit != NULL)
+        if (x->unit != NULL) {
             x->unit->whole = true;
+            x->unit->until_us = mark_us;
+        }
         close_session_unit(s, x, UNIT_BY_MARKER);
         x->marked = true;
     } else if (ended_tx && !x->marked) {
@@ -422,6 +426,7 @@ static void cut_early(struct sessions *s, struct det_session *x, const struct st
     if (u == NULL || x->in_tx || x->marked || u->n < u->recheck || st != u->exchanges[0].statement)
         return;
     u->recheck = u->n * 2;
+    u->client = x->about.client;
     size_t n_cuts;
     size_t *cuts = unit_cuts(u, &n_cuts);
     if (cuts == NULL)
@@ -517,7 +522,7 @@ void sessions_exchange(struct sessions *s, const struct record_exchange *r, stru
     else
         take_data(s, x, r, st, tag);
     bool ended_tx = move_transaction(s, x, r, st, c);
-    close_after(s, x, c, ended_tx);
+    close_after(s, x, c, r->start_us, ended_tx);
     sessions_advance(s, r->start_us + (int64_t)r->total_us);
 }
 

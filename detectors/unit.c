@@ -424,6 +424,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
 {
     struct unit part = {
         .trace = u->trace,
+        .client = u->client,
         .confidence = u->confidence,
         .asyncpg = u->asyncpg,
         .exchanges = u->exchanges + from,
@@ -446,6 +447,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
         if (u->end_us > part.end_us)
             part.end_us = u->end_us;
     }
+    part.until_us = to == u->n && u->until_us > part.end_us ? u->until_us : part.end_us;
     return part;
 }
 

@@ -83,9 +83,12 @@ struct unit {
     struct endpoint *endpoint;
     const struct tag *tag; /* the first seen */
     uint64_t trace;        /* 0 without one */
+    uint64_t client;       /* as in struct session_summary; 0 when not known */
     enum unit_confidence confidence;
     int64_t start_us;
     int64_t end_us;
+    int64_t
+        until_us;   /* so long its connection was held: `end_us`, or the pool's mark of a return */
     uint64_t db_us; /* of the union of its exchanges' times */
     uint64_t chatter;
     uint64_t errors;

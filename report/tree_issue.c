@@ -275,6 +275,8 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     rpt_put(&out, "endpoint", rpt_string(f->endpoint->name));
     rpt_put(&out, "confidence", rpt_number(f->confidence));
     rpt_put(&out, "confidence_basis", rpt_string(confidence_basis_name(f->basis)));
+    if (f->label != NULL)
+        rpt_put(&out, "label", rpt_string(f->label));
     rpt_put(&out, "location_source", json_string(located ? "tag" : "none"));
     rpt_put(&out, "attribution", json_string(rpt_attribution(f->endpoint->confidence)));
     rpt_put(&out, "evidence", evidence(f));

@@ -236,7 +236,7 @@ static void clear_set(struct lineage *l)
     l->n_small = 0;
 }
 
-static bool is_small(const struct lineage *l, uint64_t hash)
+bool lineage_is_small(const struct lineage *l, uint64_t hash)
 {
     for (int i = 0; i < LINEAGE_SMALL_INTEGERS; i++) {
         if (l->small[i] == hash)
@@ -255,11 +255,10 @@ static void add_value(struct lineage *l, uint64_t hash, uint32_t exchange, uint3
     *slot = (struct slot){.hash = hash, .exchange = exchange, .row = row};
     l->used[l->n_used++] = (uint32_t)(slot - l->slots);
     if (l->n_small + 1 == l->n_used) /* all before it are */
-        l->n_small += is_small(l, hash);
+        l->n_small += lineage_is_small(l, hash);
 }
 
-/* The hashes of the k-th key column of an exchange. */
-static const uint64_t *column_hashes(const struct unit_exchange *x, unsigned k, unsigned *n)
+const uint64_t *lineage_column(const struct unit_exchange *x, unsigned k, unsigned *n)
 {
     const uint64_t *at = x->key_hashes;
     for (unsigned i = 0; i < k; i++)
@@ -278,7 +277,7 @@ static void fill_set(struct lineage *l, const struct unit *u, const struct group
         if (x->keys == NULL || k >= x->n_keys || (x->flags & EXCHANGE_ERROR) != 0)
             continue;
         unsigned n;
-        const uint64_t *hashes = column_hashes(x, k, &n);
+        const uint64_t *hashes = lineage_column(x, k, &n);
         for (unsigned r = 0; r < n; r++)
             add_value(l, hashes[r], i, row++);
     }

@@ -9,10 +9,12 @@
  *   repeated   many different values, from nowhere that was seen
  *
  * The last two need a unit whose borders are sure: two requests on one connection look the same.
+ * Loops that run over several connections at once are fan_out.h's.
  */
 #include "detectors/advice.h"
 #include "detectors/audit.h"
 #include "detectors/ledger.h"
+#include "detectors/rules/fan_out.h"
 #include "detectors/rules/measure.h"
 #include "detectors/rules/repeats.h"
 #include "detectors/rules/rules.h"
@@ -23,25 +25,50 @@
 
 enum { MAX_REPEATS = FINDING_MAX_STATEMENTS - 1 };
 
-static void *init(struct arena *arena)
-{
-    return repeats_new(arena);
-}
+struct state {
+    struct repeats *repeats;
+    struct fan_out *fan_out;
+};
 
 static void fini(void *state)
 {
-    repeats_fini(state);
+    struct state *s = state;
+    if (s == NULL)
+        return;
+    fan_out_free(s->fan_out);
+    repeats_fini(s->repeats);
+}
+
+static void *init(struct arena *arena)
+{
+    struct state *s = arena_alloc(arena, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->repeats = repeats_new(arena);
+    s->fan_out = s->repeats != NULL ? fan_out_new(arena, s->repeats) : NULL;
+    if (s->fan_out != NULL)
+        return s;
+    fini(s);
+    return NULL;
 }
 
 static uint64_t lost(const void *state)
 {
-    const struct repeats *r = state;
-    return r->lost + lineage_cut(r->lineage);
+    const struct state *s = state;
+    return s->repeats->lost + lineage_cut(s->repeats->lineage) + fan_out_lost(s->fan_out);
 }
 
 static void on_unit_end(void *state, struct audit *audit, const struct unit *u)
 {
-    repeats_count(state, audit_settings(audit), u);
+    struct state *s = state;
+    repeats_count(s->repeats, audit_settings(audit), u);
+    fan_out_count(s->fan_out, audit_settings(audit), u);
+}
+
+static void on_time(void *state, struct audit *audit, int64_t now_us)
+{
+    struct state *s = state;
+    fan_out_advance(s->fan_out, audit_settings(audit), now_us);
 }
 
 static double share_of(uint64_t part_us, uint64_t whole_us)
@@ -64,6 +91,7 @@ struct sums {
     uint64_t n_min, n_p50, n_p95, n_max;
     uint64_t trips_p50, trips_p95;
     uint64_t matched, of, repeat_us;
+    int64_t beside_us; /* as in struct fan */
     uint64_t claims;
     uint64_t batches; /* statements that take the place of the repeats */
     double wasted_ms_p95, gap_ms;
@@ -86,11 +114,19 @@ static struct sums sum_up(const struct loop *l)
         s.repeat_us += e->repeat_us;
         s.claims |= e->claim;
         s.batches += !repeat_is_to_one(e);
+        s.beside_us += e->fan != NULL ? e->fan->beside_us : 0;
         s.wasted_ms_p95 += (double)histogram_percentile(&e->wasted_us_each, 0.95) / 1000;
         s.gap_ms += (double)e->gap_us / 1000 / (double)e->units;
         s.pipelined &= e->pipelined * 2 > e->units;
     }
     return s;
+}
+
+/* Database time of the endpoint with all its repeats, what overlaps counted once. */
+static uint64_t database_us(const struct endpoint *e, const struct sums *s)
+{
+    int64_t all_us = (int64_t)e->db_us + s->beside_us;
+    return all_us > (int64_t)s->repeat_us ? (uint64_t)all_us : s->repeat_us;
 }
 
 static void fill_evidence(struct finding *f, const struct audit *a, const struct loop *l,
@@ -106,7 +142,7 @@ static void fill_evidence(struct finding *f, const struct audit *a, const struct
     f->wasted_ms_p95 = s->wasted_ms_p95;
     f->round_trips_saved = (double)s->trips_p50;
     f->claims = s->claims;
-    f->time_share = share_of(s->repeat_us, e->endpoint->db_us);
+    f->time_share = share_of(s->repeat_us, database_us(e->endpoint, s));
     if (e->parent != NULL)
         f->statements[f->n_statements++] =
             (struct finding_statement){"parent", e->parent, audit_usage(a, e->endpoint, e->parent)};
@@ -303,6 +339,8 @@ static void add_finding(const struct audit *a, struct findings *out, const struc
     f->impact = impact_of(out->arena, f, l, &s, rtt_ms);
     f->expected_improvement = improvement_text(out->arena, f, &s, rtt_ms);
     fill_advice(out->arena, f, l);
+    if (e->fan != NULL)
+        fan_out_tell(out->arena, a, f, l->repeats, l->n);
 }
 
 /* --- grouping --- */
@@ -316,6 +354,8 @@ struct candidate {
 /* Of several origins of one statement's repeats, the best proven one, then the most frequent. */
 static bool is_better(const struct candidate *a, const struct candidate *b)
 {
+    if ((a->evidence->fan != NULL) != (b->evidence->fan != NULL)) /* the one that saw more of it */
+        return a->evidence->n_each.max > b->evidence->n_each.max;
     if (a->verdict.confidence != b->verdict.confidence)
         return a->verdict.confidence > b->verdict.confidence;
     return a->evidence->of > b->evidence->of;
@@ -341,7 +381,7 @@ static bool same_loop(const struct candidate *a, const struct candidate *b)
     const struct repeat *y = b->evidence;
     return x->endpoint == y->endpoint && x->parent != NULL && x->parent == y->parent &&
            x->has_lineage == y->has_lineage && x->column == y->column &&
-           a->verdict.basis == b->verdict.basis;
+           (x->fan != NULL) == (y->fan != NULL) && a->verdict.basis == b->verdict.basis;
 }
 
 static void add_loops(const struct audit *a, struct findings *out, struct candidate *c, size_t n)
@@ -362,7 +402,7 @@ static void add_loops(const struct audit *a, struct findings *out, struct candid
 
 static void on_finish(void *state, const struct audit *audit, struct findings *out)
 {
-    const struct repeats *s = state;
+    const struct repeats *s = ((struct state *)state)->repeats;
     struct candidate *c = calloc(s->by_key.count + 1, sizeof(*c));
     if (c == NULL) {
         out->arena->no_memory++;
@@ -370,7 +410,8 @@ static void on_finish(void *state, const struct audit *audit, struct findings *o
     }
     size_t n = 0;
     for (const struct repeat *e = s->first; e != NULL; e = e->next) {
-        struct repeat_verdict v = repeat_judge(audit_settings(audit), e);
+        struct repeat_verdict v =
+            e->fan != NULL ? fan_out_judge(audit, e) : repeat_judge(audit_settings(audit), e);
         if (v.is_n_plus_one)
             c[n++] = (struct candidate){.evidence = e, .verdict = v};
     }
@@ -387,6 +428,7 @@ const struct detector det_n_plus_one = {
     .confirm = CONFIRM_CALLS | CONFIRM_PLAN,
     .init = init,
     .on_unit_end = on_unit_end,
+    .on_time = on_time,
     .on_finish = on_finish,
     .lost = lost,
     .fini = fini,

@@ -42,7 +42,7 @@ struct span repeat_key_column(const struct repeat *e)
     return first;
 }
 
-static bool agrees_by_name(const struct repeat *e)
+bool repeat_agrees_by_name(const struct repeat *e)
 {
     return names_agree(repeat_parent_column(e), repeat_key_column(e));
 }
@@ -104,7 +104,7 @@ struct growth repeat_latency(const struct repeat *e)
 }
 
 /* What grammar and catalog know that the values do not: these are no loops over rows. */
-static bool is_something_else(const struct repeat *e)
+bool repeat_is_something_else(const struct repeat *e)
 {
     const struct statement *s = e->child;
     enum sql_verb verb = statement_verb(s);
@@ -125,11 +125,11 @@ static bool is_page(const struct statement *s)
 struct repeat_verdict repeat_judge(const struct det_settings *set, const struct repeat *e)
 {
     const struct repeat_verdict none = {.is_n_plus_one = false};
-    if (e->units == 0 || is_something_else(e))
+    if (e->units == 0 || repeat_is_something_else(e))
         return none;
     bool in_order = e->followed * 2 >= e->proven && e->proven > 0;
     bool dense = e->dense * 2 > e->proven;
-    bool shown = agrees_by_name(e) || (in_order && !dense) || follows_rows(e);
+    bool shown = repeat_agrees_by_name(e) || (in_order && !dense) || follows_rows(e);
     if (e->proven > 0 && shown)
         return (struct repeat_verdict){true, 0.98, BASIS_VALUE_LINEAGE};
     if (e->pairs_proven >= PAIRS_MIN_UNITS && e->pairs_proven + e->proven == e->units)

@@ -59,45 +59,46 @@ static bool same_number(uint64_t rows, uint64_t n)
     return off <= tolerance * (double)n && -off <= tolerance * (double)n;
 }
 
-static struct repeat *repeat_of(struct repeats *s, const struct unit *u,
-                                const struct lineage_child *c)
+struct repeat *repeats_get(struct repeats *t, struct endpoint *e, const struct lineage_child *c,
+                           bool fan_out)
 {
-    uint64_t key = wire_hash_combine(u->endpoint->key, statement_key(c->statement));
+    uint64_t key = wire_hash_combine(e->key, statement_key(c->statement));
     if (c->parent != NULL)
         key = wire_hash_combine(key, statement_key(c->parent));
     key = wire_hash_combine(key, c->has_lineage ? 1 + (uint64_t)c->column : 0);
-    struct repeat *e = map64_get(&s->by_key, key);
-    if (e != NULL)
-        return e;
-    e = s->by_key.count < REPEATS_MAX ? arena_alloc(s->arena, sizeof(*e)) : NULL;
-    if (e == NULL || map64_put(&s->by_key, key, e) != MAP64_OK) {
-        s->lost++;
+    key = fan_out ? wire_hash_combine(key, fan_out) : key;
+    struct repeat *found = map64_get(&t->by_key, key);
+    if (found != NULL)
+        return found;
+    found = t->by_key.count < REPEATS_MAX ? arena_alloc(t->arena, sizeof(*found)) : NULL;
+    if (found == NULL || map64_put(&t->by_key, key, found) != MAP64_OK) {
+        t->lost++;
         return NULL;
     }
-    e->endpoint = u->endpoint;
-    e->child = c->statement;
-    e->parent = c->parent;
-    e->tag = c->tag;
-    e->has_lineage = c->has_lineage;
-    e->column = c->column;
-    e->type_oid = c->type_oid;
-    *s->end = e;
-    s->end = &e->next;
-    return e;
+    found->endpoint = e;
+    found->child = c->statement;
+    found->parent = c->parent;
+    found->tag = c->tag;
+    found->has_lineage = c->has_lineage;
+    found->column = c->column;
+    found->type_oid = c->type_oid;
+    *t->end = found;
+    t->end = &found->next;
+    return found;
 }
 
 /* Keeps the first pairs, then replaces them in turn: enough of them, and the same in every run. */
-static void add_pair(struct repeat *e, const struct lineage_child *c, const struct unit *u)
+static void add_pair(struct repeat *e, const struct lineage_child *c, double ms)
 {
     e->pairs[e->seen++ % REPEAT_MAX_PAIRS] =
-        (struct repeat_pair){.rows = (double)c->parent_rows,
-                             .n = (double)c->n,
-                             .ms = (double)(u->end_us - u->start_us) / 1000};
+        (struct repeat_pair){.rows = (double)c->parent_rows, .n = (double)c->n, .ms = ms};
 }
 
-static void count_repeat(struct arena *a, struct repeat *e, const struct lineage_child *c)
+void repeats_add(struct repeats *t, struct repeat *e, const struct lineage_child *c, double ms)
 {
     bool proven = is_proven(c);
+    if (c->parent != NULL)
+        add_pair(e, c, ms);
     e->units++;
     e->proven += proven;
     e->pairs_proven += is_pair(c);
@@ -109,9 +110,10 @@ static void count_repeat(struct arena *a, struct repeat *e, const struct lineage
     e->of += c->n;
     e->repeat_us += c->repeat_us;
     e->gap_us += c->gap_us;
-    histogram_add(&e->n_each, a, c->n);
-    histogram_add(&e->trips_each, a, c->round_trips - 1);
-    histogram_add(&e->wasted_us_each, a, c->repeat_us);
+    histogram_add(&e->n_each, t->arena, c->n);
+    histogram_add(&e->trips_each, t->arena, c->round_trips - 1);
+    histogram_add(&e->wasted_us_each, t->arena, c->repeat_us);
+    c->statement->child_of_n_plus_one = true;
 }
 
 /* The cure takes them all away but one, which stands for the statement that loads all rows: taken
@@ -139,6 +141,7 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
 {
     struct lineage_child children[LINEAGE_MAX_CHILDREN];
     unsigned n = lineage_find(t->lineage, u, children);
+    double ms = (double)(u->end_us - u->start_us) / 1000;
     for (unsigned i = 0; i < n; i++) {
         struct lineage_child *c = &children[i];
         if (u->confidence == UNIT_BY_GAP && !c->rooted)
@@ -146,15 +149,14 @@ void repeats_count(struct repeats *t, const struct det_settings *set, const stru
         bool enough = is_proven(c) || is_pair(c) || is_repeated(set, u, c);
         if (!enough && !c->has_lineage)
             continue;
-        struct repeat *e = repeat_of(t, u, c);
+        struct repeat *e = repeats_get(t, u->endpoint, c, false);
         if (e == NULL)
             continue;
-        if (c->parent != NULL)
-            add_pair(e, c, u);
-        if (!enough)
-            continue;
-        count_repeat(t->arena, e, c);
-        claim_repeats(t, e, u);
-        c->statement->child_of_n_plus_one = true;
+        if (enough) {
+            repeats_add(t, e, c, ms);
+            claim_repeats(t, e, u);
+        } else if (c->parent != NULL) {
+            add_pair(e, c, ms);
+        }
     }
 }

@@ -21,6 +21,8 @@ struct repeat_pair {
     double ms;
 };
 
+struct fan;
+
 struct repeat {
     struct endpoint *endpoint;
     struct statement *child;
@@ -47,6 +49,7 @@ struct repeat {
     struct histogram trips_each; /* wasted round trips */
     struct histogram wasted_us_each;
     struct repeat_pair pairs[REPEAT_MAX_PAIRS];
+    struct fan *fan; /* of repeats that ran on several connections at once (fan_out.h), else NULL */
     struct repeat *next;
 };
 
@@ -66,6 +69,15 @@ void repeats_fini(struct repeats *t);
 /* Count the repeats of a closed unit. */
 void repeats_count(struct repeats *t, const struct det_settings *set, const struct unit *u);
 
+/* The counters for this repeat at an endpoint, made when new; those of a fan-out are counters of
+ * their own. NULL when there is no room. */
+struct repeat *repeats_get(struct repeats *t, struct endpoint *e, const struct lineage_child *c,
+                           bool fan_out);
+
+/* Count one unit's repeats, of which there are enough for a finding; `ms` is how long the request
+ * took. */
+void repeats_add(struct repeats *t, struct repeat *e, const struct lineage_child *c, double ms);
+
 struct repeat_verdict {
     bool is_n_plus_one;
     double confidence;
@@ -84,6 +96,12 @@ struct span repeat_parent_column(const struct repeat *e);
 
 /* The column that the repeated statement compares its key with; empty when not known. */
 struct span repeat_key_column(const struct repeat *e);
+
+/* Names of the parent's column and of the key that it is compared with agree. */
+bool repeat_agrees_by_name(const struct repeat *e);
+
+/* By what grammar and catalog know, it is no loop over rows. */
+bool repeat_is_something_else(const struct repeat *e);
 
 /* The parent refers to the child: a join brings it along, in no statement of its own. */
 bool repeat_is_to_one(const struct repeat *e);

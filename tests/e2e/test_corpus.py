@@ -18,7 +18,7 @@ from corpus.cached import CACHED, taking_turns
 from proxy import Outcome, Proxy, essence_of, issues_of, run_command
 from server import Server
 
-for module in ("kits", "with_sqlalchemy", "with_django"):
+for module in ("kits", "with_sqlalchemy", "with_django", "with_pools"):
     importlib.import_module(f"corpus.{module}")
 
 pytestmark = pytest.mark.slow
