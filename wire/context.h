@@ -3,10 +3,10 @@
  * statements seen, the pools, the scratch memory of the lexer.
  *
  * A statement is interned by its identity and its endpoint tag: a text costs one lexer pass and one
- * look-up, and one that came before to the byte, a hash and a comparison (memo.h). Its first sight (and that of its tag) writes a record; one
- * that a full ring refused is written at a later sight. The cache is bounded: when it is full,
- * everything that no session holds is forgotten; what comes again is announced again, which the
- * auditor takes for what it is.
+ * look-up, and one that came before to the byte, a hash and a comparison (memo.h). Its first sight
+ * (and that of its tag) writes a record; one that a full ring refused is written at a later sight.
+ * The cache is bounded: when it is full, everything that no session holds is forgotten; what comes
+ * again is announced again, which the auditor takes for what it is.
  *
  * One thread. Owned by the worker.
  */

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from corpus import RUNNERS, make_tables
+from corpus import RUNNERS, Call, make_tables
 from corpus.with_pools import POOLS, mark_of
 from proxy import Outcome, Proxy
 from server import Server
@@ -25,7 +25,8 @@ def audited(
     proxy = Proxy(tmp_path_factory.mktemp("pool") / "run", server.app, report_interval_s="0")
     try:
         proxy.start()
-        RUNNERS[request.param][1](proxy.target, POOLS.apps, lambda _: "")
+        untagged = [Call(app, n, "") for app in POOLS.apps for n in range(app.times)]
+        RUNNERS[request.param][1](proxy.target, untagged)
         return proxy.stop()
     finally:
         proxy.kill()

@@ -21,15 +21,13 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from corpus import RUNNERS, App, Book
+from corpus import RUNNERS, App, Book, Call
 from server import Target
 
 POOLS = Book()
 app = POOLS.app
 POOL_SIZE = 10
 SIZES = (5, 20, 200)
-# A loop of a hundred sessions keeps the first of them waiting in their transactions.
-LATE = "idle_transaction"
 Ask = tuple[str, list[Any]]
 
 
@@ -93,24 +91,24 @@ def gathered_while_held(size: int) -> Callable[[Kit, int], None]:
 
 
 for number in SIZES:
-    POOLS.add(f"gather-{number}", gathered(number), "n_plus_one", LATE)
-    POOLS.add(f"gather-held-{number}", gathered_while_held(number), "n_plus_one", LATE)
+    POOLS.add(f"gather-{number}", gathered(number), "n_plus_one")
+    POOLS.add(f"gather-held-{number}", gathered_while_held(number), "n_plus_one")
 
 
-@app("gather-to-one", "n_plus_one", LATE)
+@app("gather-to-one", "n_plus_one")
 def to_one(kit: Kit, n: int) -> None:
     rows = kit.ask(page(kit, 20), start(n))
     kit.each(f"SELECT name FROM corpus.countries {kit.mark} WHERE id = $1", [row[2] for row in rows])
 
 
-@app("gather-two-children", "n_plus_one", LATE)
+@app("gather-two-children", "n_plus_one")
 def two_children(kit: Kit, n: int) -> None:
     rows = kit.ask(page(kit, 20), start(n))
     count = f"SELECT count(*) FROM corpus.books {kit.mark} WHERE author_id = $1"
     kit.clients([[(books(kit), [row[0]]), (count, [row[0]])] for row in rows])
 
 
-@app("gather-same-page-by-4", "n_plus_one", LATE)
+@app("gather-same-page-by-4", "n_plus_one")
 def by_four(kit: Kit, n: int) -> None:
     pages = kit.together([[(page(kit, 20) + kit.tag, [start(n)])]] * 4)
     kit.each(books(kit), [row[0] for rows in zip(*pages) for row in rows])
@@ -119,33 +117,33 @@ def by_four(kit: Kit, n: int) -> None:
 # --- what looks like one and is none ---
 
 
-@app("details-of-a-list-by-16")
+@app("details-of-a-list-by-16", near="n_plus_one")
 def details(kit: Kit, n: int) -> None:
     rows = kit.ask(page(kit, 16), start(0))
     chosen = random.Random(n)  # noqa: S311 # the same in every run
     kit.clients([[(books(kit), [chosen.choice(rows)[0]])] for _ in range(16)])
 
 
-@app("list-then-one-by-16")
+@app("list-then-one-by-16", near="n_plus_one")
 def one_by_sixteen(kit: Kit, n: int) -> None:
     rows = kit.ask(page(kit, 16), start(0))
     kit.clients([[(page(kit, 16), [start(0)]), (books(kit), [row[0]])] for row in rows])
 
 
-@app("two-at-once")
+@app("two-at-once", near="n_plus_one")
 def two_at_once(kit: Kit, n: int) -> None:
     first = start(n) + 1013
     kit.clients([[(page(kit, 5), [start(n)]), (books(kit), [first])] for _ in range(2)])
 
 
-@app("batches-at-once")
+@app("batches-at-once", near="n_plus_one")
 def batches(kit: Kit, n: int) -> None:
     keys = [row[0] for row in kit.ask(page(kit, 20), start(n))]
     sql = f"SELECT id, title FROM corpus.books {kit.mark} WHERE author_id = ANY($1) LIMIT 99"
     kit.clients([[(sql, [keys[at : at + 5]])] for at in range(0, 20, 5)])
 
 
-@app("items-by-requests-of-another-route")
+@app("items-by-requests-of-another-route", near="n_plus_one")
 def items(kit: Kit, n: int) -> None:
     """A browser that loads a list and then each of its items, without a tag the same traffic as `gather`."""
     rows = kit.ask(page(kit, 20), start(n))
@@ -266,21 +264,19 @@ def mark_of(each: App) -> str:
     return each.name.replace("-", "_")
 
 
-def run_apps(make: Callable[[str, str], Kit], apps: Iterable[App], tag: Callable[[App], str]) -> None:
-    for each in apps:
-        kit = make(tag(each), mark_of(each))
-        for n in range(each.times):
-            each.request(kit, n)
+def make_requests(make: Callable[[str, str], Kit], calls: Iterable[Call]) -> None:
+    for each in calls:
+        each.app.request(make(each.tag, mark_of(each.app)), each.n)
 
 
 def looped(kit: Callable[..., Kit], opened: Callable[[Target], Any]) -> Any:
     """`opened(target)` gives an open pool and what closes it."""
 
-    def run(target: Target, apps: Iterable[App], tag: Callable[[App], str]) -> None:
+    def run(target: Target, calls: Iterable[Call]) -> None:
         loop = asyncio.new_event_loop()
         pool, close = loop.run_until_complete(opened(target))
         try:
-            run_apps(lambda tagged, mark: kit(tagged, mark, loop, pool), apps, tag)
+            make_requests(lambda tag, mark: kit(tag, mark, loop, pool), calls)
         finally:
             loop.run_until_complete(close())
             loop.close()
@@ -306,11 +302,11 @@ async def open_sqlalchemy(target: Target) -> Any:
     return engine, engine.dispose
 
 
-def run_threads(target: Target, apps: Iterable[App], tag: Callable[[App], str]) -> None:
+def run_threads(target: Target, calls: Iterable[Call]) -> None:
     pool = ThreadedConnectionPool(POOL_SIZE + 1, POOL_SIZE + 1, **target.libpq())
     try:
         with ThreadPoolExecutor(POOL_SIZE) as threads:
-            run_apps(lambda tagged, mark: Psycopg2(tagged, mark, pool, threads), apps, tag)
+            make_requests(lambda tag, mark: Psycopg2(tag, mark, pool, threads), calls)
     finally:
         pool.closeall()
 
