@@ -5,8 +5,8 @@
 #include "detectors/rules/fan_out.h"
 
 enum {
-    FAN_MAX_CALLS = 16384,           /* reads kept */
-    FAN_MAX_SCAN = 8192,             /* of them looked at for one list */
+    FAN_MAX_CALLS = 32768,           /* reads kept */
+    FAN_MAX_SCAN = 32768,            /* of them looked at for one list */
     FAN_MAX_ROWS = 1024,             /* of one list */
     FAN_SET_SLOTS = 4096,            /* power of two, over twice FAN_MAX_ROWS */
     FAN_MAX_GROUPS = 8,              /* statements that follow one list */

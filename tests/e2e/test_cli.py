@@ -429,7 +429,9 @@ def test_stopped_during_traffic_it_ends_with_a_report_and_0(
     for thread in threads:
         thread.join()
     assert outcome.report["run"]["sessions"] == len(threads)
-    assert outcome.report["run"]["statements"] >= sum(answers)
+    # On a machine with too much to do the auditor may not keep up; what it drops it counts.
+    seen = outcome.report["run"]["statements"] + outcome.report["coverage"]["dropped_records"]
+    assert seen >= sum(answers)
     assert outcome.report["coverage"]["opaque_sessions"] == 0
 
 
