@@ -11,7 +11,7 @@ demo_venv() {
         {
             python3 -c 'import sys; print(sys.version, sys.base_prefix)' &&
                 cat "$demo_venv_app"/requirements*.txt &&
-                find "$demo_venv_root/python/src" "$demo_venv_root/python/pyproject.toml" \
+                cd "$demo_venv_root" && find python/src python/pyproject.toml \
                     -type f ! -name '*.pyc' -exec sha256sum {} + | sort
         } | sha256sum
     ) || return 1
