@@ -177,13 +177,13 @@ def test_duplicate_name_is_refused_and_keeps_its_first_meaning(play: Played) -> 
         answers += ask(
             session, parse("SELECT 2 AS second", "twice") + bind(statement="twice") + execute() + SYNC
         )
-        return answers + ask(session, bind(statement="twice") + execute() + SYNC)
+        return answers + ask(session, (bind(statement="twice") + execute() + SYNC) * 2, 2)
 
     answers, capture = play(scenario)
     assert sqlstates(answers) == ["42P05"]
-    assert capture.statements() == ["select ? as second", "select ?"]
+    assert capture.statements() == ["select ? as second", "select ?", "select ?"]
     assert capture.exchanges[0].sqlstate == "42P05"
-    assert capture.exchanges[1].has(REUSED)
+    assert [x.has(REUSED) for x in capture.exchanges[1:]] == [False, True]
 
 
 def test_bind_to_an_unknown_statement_is_counted_without_a_statement(play: Played) -> None:
