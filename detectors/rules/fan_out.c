@@ -7,7 +7,7 @@
 enum {
     MAX_UNIT_CALLS = 1024,
     MAX_LISTS = 4096, /* that wait for their reads */
-    MAX_LIST_BYTES = 8 * 1024 * 1024,
+    MAX_LIST_BYTES = 32 * 1024 * 1024,
     MAX_LIST_KINDS = 2000, /* statements that are lists, at an endpoint each */
     MAX_LEAF = 64,         /* statements of a unit that is nothing but reads of one row */
     PATIENT_LISTS = 64,    /* a statement never followed by reads so often ... */
