@@ -43,6 +43,15 @@ static struct pool_member *member_of(struct pool *p, uint64_t session)
     return NULL;
 }
 
+/* Records of several workers come in no common order: the first seen is not always the earliest. */
+static void widen(struct pool *p, int64_t at_us)
+{
+    if (at_us < p->first_us)
+        p->first_us = at_us;
+    if (at_us > p->last_us)
+        p->last_us = at_us;
+}
+
 void pools_open(struct pools *p, uint64_t client, uint64_t session, int64_t at_us)
 {
     struct pool *pool = session != 0 ? pool_of(p, client, at_us) : NULL;
@@ -50,6 +59,7 @@ void pools_open(struct pools *p, uint64_t client, uint64_t session, int64_t at_u
         p->lost++;
         return;
     }
+    widen(pool, at_us);
     pool->opened++;
     pool->open++;
     if (pool->open > pool->peak_open)
@@ -66,8 +76,8 @@ void pools_work(struct pools *p, uint64_t session, int64_t from_us, int64_t to_u
 {
     struct pool *pool = map64_get(&p->by_session, session);
     struct pool_member *m = pool != NULL ? member_of(pool, session) : NULL;
-    if (pool != NULL && to_us > pool->last_us)
-        pool->last_us = to_us;
+    if (pool != NULL)
+        widen(pool, to_us);
     if (m == NULL)
         return;
     if (m->working_us == 0)
@@ -131,8 +141,7 @@ void pools_close(struct pools *p, uint64_t session, bool logged_in, int64_t at_u
     struct pool_member *m = member_of(pool, session);
     pool->open--;
     pool->refused += !logged_in && pool->open > 0;
-    if (at_us > pool->last_us)
-        pool->last_us = at_us;
+    widen(pool, at_us);
     if (m != NULL)
         *m = (struct pool_member){.session = 0};
 }

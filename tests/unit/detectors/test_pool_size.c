@@ -196,6 +196,23 @@ static void test_log_ins_refused_with_few_open_are_something_else(void **state)
     traffic_free(t);
 }
 
+/* Two workers tell of their sessions in no common order. */
+static void test_leak_is_one_in_whatever_order_its_connections_are_told(void **state)
+{
+    (void)state;
+    struct traffic *t = start();
+    traffic_wait(t, 200 * 1000);
+    for (unsigned i = 1; i <= 24; i++) {
+        traffic_connect(t, i);
+        serve(t, i, 0);
+        traffic_wait(t, i % 2 == 1 ? -5000 - 5000 : 5000);
+    }
+    const struct finding *f = found(t);
+    assert_non_null(f);
+    assert_non_null(strstr(f->issue, "not given back"));
+    traffic_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_connections_with_a_pause_or_two_workers_are_not_too_few),
         cmocka_unit_test(test_log_ins_refused_while_many_are_open),
         cmocka_unit_test(test_log_ins_refused_with_few_open_are_something_else),
+        cmocka_unit_test(test_leak_is_one_in_whatever_order_its_connections_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
