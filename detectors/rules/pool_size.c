@@ -39,6 +39,11 @@ static void fini(void *state)
         pools_fini(state);
 }
 
+static uint64_t lost(const void *state)
+{
+    return ((const struct pools *)state)->lost;
+}
+
 static void on_session_start(void *state, struct audit *audit, uint64_t session, uint64_t client,
                              int64_t at_us)
 {
@@ -276,4 +281,5 @@ const struct detector det_pool_size = {
     .on_unit_end = on_unit_end,
     .on_finish = on_finish,
     .fini = fini,
+    .lost = lost,
 };

@@ -66,7 +66,7 @@ void pools_open(struct pools *p, uint64_t client, uint64_t session, int64_t at_u
         pool->peak_open = pool->open;
     struct pool_member *free_one = member_of(pool, 0);
     if (free_one == NULL) {
-        pool->untracked++;
+        p->lost++;
         return;
     }
     *free_one = (struct pool_member){.session = session, .opened_us = at_us, .active_us = at_us};

@@ -30,7 +30,6 @@ struct pool {
     uint64_t peak_open;
     uint64_t peak_busy; /* connections that worked while one unit lasted: at least those at once */
     uint64_t refused;   /* log-ins that failed while others of this client were open */
-    uint64_t untracked; /* connections without room */
     uint64_t units;
     uint64_t queued; /* units that began as soon as their connection was free, all others working */
     int64_t first_us;
@@ -47,7 +46,7 @@ struct pools {
     struct map64 by_session; /* -> pool */
     struct pool *first;
     struct pool **end;
-    uint64_t lost; /* connections of clients without room */
+    uint64_t lost; /* connections without room, theirs or their client's */
 };
 
 void pools_init(struct pools *p, struct arena *arena);

@@ -133,6 +133,12 @@ static void flood_traces(struct traffic *t)
         send_raw(t, &(struct raw){.trace = 1 + i, .verb = SQL_VERB_SELECT});
 }
 
+static void flood_pool(struct traffic *t)
+{
+    for (uint64_t i = 1; i <= 128 + 10; i++)
+        traffic_connect(t, i);
+}
+
 static void flood_requests(struct traffic *t)
 {
     for (uint64_t i = 0; i < AUDIT_MAX_UNIT_EXCHANGES + 10; i++)
@@ -208,6 +214,7 @@ static const struct flood {
     {OVERFLOW_values, 50, flood_values},
     {OVERFLOW_evidence, 1000, flood_evidence},
     {OVERFLOW_evidence, 1, flood_lineage},
+    {OVERFLOW_evidence, 10, flood_pool},
 };
 
 /* A list of 20 and a statement for each of its rows, in a request of its own. */

@@ -16,7 +16,7 @@
 #include "detectors/sessions.h"
 #include "wire/values.h"
 
-enum { TRAFFIC_MAX_SESSIONS = 64, TRAFFIC_BYTES = 128 * 1024, TRAFFIC_MAX_KEYS = 4096 };
+enum { TRAFFIC_MAX_SESSIONS = 256, TRAFFIC_BYTES = 128 * 1024, TRAFFIC_MAX_KEYS = 4096 };
 
 struct traffic {
     struct audit *audit;
