@@ -51,4 +51,34 @@ static inline struct span span_skip(struct span a, size_t n)
     return (struct span){.data = a.data + n, .len = a.len - n};
 }
 
+/* Where the first such byte is; the length when there is none. */
+static inline size_t span_find_byte(struct span a, uint8_t byte)
+{
+    const uint8_t *at = a.len > 0 ? memchr(a.data, byte, a.len) : NULL;
+    return at != NULL ? (size_t)(at - a.data) : a.len;
+}
+
+/* Where the C string first begins; the length when it is not in there. */
+static inline size_t span_find(struct span a, const char *text)
+{
+    const uint8_t *at = a.len > 0 ? memmem(a.data, a.len, text, strlen(text)) : NULL;
+    return at != NULL ? (size_t)(at - a.data) : a.len;
+}
+
+static inline bool span_starts(struct span a, const char *text)
+{
+    struct span start = span_of_text(text);
+    return a.len >= start.len && span_equal(span_head(a, start.len), start);
+}
+
+/* Whether the text ends so; the end is then cut off. */
+static inline bool span_cut_end(struct span *a, const char *text)
+{
+    struct span end = span_of_text(text);
+    if (a->len < end.len || !span_equal(span_skip(*a, a->len - end.len), end))
+        return false;
+    a->len -= end.len;
+    return true;
+}
+
 #endif

@@ -7,12 +7,6 @@ enum { SENTENCE_SQL = 160, COLUMNS_SHOWN = 24 };
 
 /* --- shared --- */
 
-static bool starts_with(struct span text, const char *start)
-{
-    size_t n = strlen(start);
-    return text.len >= n && memcmp(text.data, start, n) == 0;
-}
-
 /* Django quotes every name; SQLAlchemy only those that need it. */
 static bool looks_like_django(const struct finding *f, const struct statement *s)
 {
@@ -20,7 +14,7 @@ static bool looks_like_django(const struct finding *f, const struct statement *s
     if (framework != NULL)
         return strncmp(framework, "django", strlen("django")) == 0;
     return s != NULL &&
-           (starts_with(s->text, "select \"") || starts_with(s->text, "select distinct \""));
+           (span_starts(s->text, "select \"") || span_starts(s->text, "select distinct \""));
 }
 
 static enum stack stack_of(const struct finding *f, const struct statement *s)

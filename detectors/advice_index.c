@@ -12,32 +12,20 @@ struct index_part {
     const char *nulls; /* " NULLS FIRST", " NULLS LAST" or "" */
 };
 
-static bool ends_with(struct span text, const char *end)
-{
-    size_t n = strlen(end);
-    return text.len >= n && memcmp(text.data + text.len - n, end, n) == 0;
-}
-
-static bool cut_end(struct span *text, const char *end)
-{
-    bool ends = ends_with(*text, end);
-    if (ends)
-        text->len -= strlen(end);
-    return ends;
-}
-
 static struct index_part part_of(struct span text)
 {
-    struct index_part part = {.expression = memchr(text.data, '(', text.len) != NULL};
-    bool first = cut_end(&text, " NULLS FIRST");
-    part.nulls = first ? " NULLS FIRST" : cut_end(&text, " NULLS LAST") ? " NULLS LAST" : "";
-    part.descending = cut_end(&text, " DESC");
+    struct index_part part = {.expression = span_find_byte(text, '(') < text.len};
+    bool first = span_cut_end(&text, " NULLS FIRST");
+    part.nulls = first ? " NULLS FIRST" : span_cut_end(&text, " NULLS LAST") ? " NULLS LAST" : "";
+    part.descending = span_cut_end(&text, " DESC");
     part.what = text;
     size_t space = text.len;
     while (space > 0 && text.data[space - 1] != ' ')
         space--;
-    if (space > 0 && ends_with(text, "_pattern_ops")) {
-        part.operator_class = span_skip(text, space);
+    struct span class = span_skip(text, space);
+    struct span type = class;
+    if (space > 0 && span_cut_end(&type, "_pattern_ops")) {
+        part.operator_class = class;
         part.what = span_head(text, space - 1);
     }
     return part;

@@ -324,16 +324,14 @@ static bool in_word(uint8_t c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c >= 0x80;
 }
 
-/* Whether `label` is the word that ends at `end`, behind " as ". */
+/* Whether " as " and the word `label` stand at `at`. */
 static bool is_label_at(struct span text, size_t at, struct span label)
 {
     static const char as[] = " as ";
-    const size_t n = sizeof(as) - 1;
-    if (memcmp(text.data + at, as, n) != 0 ||
-        memcmp(text.data + at + n, label.data, label.len) != 0)
-        return false;
-    size_t after = at + n + label.len;
-    return after == text.len || !in_word(text.data[after]);
+    struct span behind = span_skip(text, at + strlen(as));
+    return span_starts(span_skip(text, at), as) &&
+           span_equal(span_head(behind, label.len), label) &&
+           (behind.len == label.len || !in_word(behind.data[label.len]));
 }
 
 /* SQLAlchemy's lazy loads label each column ("books.id as books_id"): the column behind a label, or

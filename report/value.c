@@ -78,9 +78,8 @@ static bool next_line(struct span *text, struct span *line)
 {
     if (text->len == 0)
         return false;
-    const uint8_t *end = memchr(text->data, '\n', text->len);
-    *line = span_head(*text, end != NULL ? (size_t)(end - text->data) : text->len);
-    *text = span_skip(*text, line->len + (end != NULL ? 1 : 0));
+    *line = span_head(*text, span_find_byte(*text, '\n'));
+    *text = span_skip(*text, line->len + 1);
     return true;
 }
 

@@ -91,7 +91,7 @@ static bool fits_literal(struct span text)
     uint32_t code, before = '\n';
     if (text.len == 0 || text.data[0] == ' ' || text.data[0] == '\n')
         return false;
-    if (memchr(text.data, '\n', text.len) == NULL)
+    if (span_find_byte(text, '\n') == text.len)
         return false;
     while (rpt_utf8_next(&text, &code)) {
         if (code != '\n' && (rpt_is_control(code) || code > 0xFFFF))

@@ -104,12 +104,12 @@ static bool cut_text(uint8_t type, struct span kept, struct span *text)
 {
     *text = kept;
     if (type == WIRE_PARSE) {
-        const uint8_t *end_of_name = memchr(kept.data, 0, kept.len);
-        if (end_of_name == NULL)
+        size_t end_of_name = span_find_byte(kept, 0);
+        if (end_of_name == kept.len)
             return false;
-        *text = span_skip(kept, (size_t)(end_of_name + 1 - kept.data));
+        *text = span_skip(kept, end_of_name + 1);
     }
-    return text->len > 0 && memchr(text->data, 0, text->len) == NULL;
+    return text->len > 0 && span_find_byte(*text, 0) == text->len;
 }
 
 static struct span last_bytes(struct span text)
@@ -120,8 +120,7 @@ static struct span last_bytes(struct span text)
 /* Up to the NUL; all of it when there is none. */
 static struct span up_to_nul(struct span bytes)
 {
-    const uint8_t *nul = bytes.len > 0 ? memchr(bytes.data, 0, bytes.len) : NULL;
-    return nul != NULL ? span_head(bytes, (size_t)(nul - bytes.data)) : bytes;
+    return span_head(bytes, span_find_byte(bytes, 0));
 }
 
 /* The message as its kept parts; `body` and `tail` point at where those parts are. */

@@ -91,12 +91,6 @@ static struct span take(struct span *rest, size_t n)
     return head;
 }
 
-static size_t find_byte(struct span s, uint8_t byte)
-{
-    const uint8_t *at = s.len > 0 ? memchr(s.data, byte, s.len) : NULL;
-    return at != NULL ? (size_t)(at - s.data) : s.len;
-}
-
 /* `rest` stands after the opening quote. A quote that a backslash precedes does not close. */
 static bool read_quoted(struct span *rest, struct span *value)
 {
@@ -133,7 +127,7 @@ static bool read_pair(struct span *rest, struct pair *pair)
         *rest = trim(*rest);
         return rest->len == 0 || rest->data[0] == ',';
     }
-    pair->value = trim(take(rest, find_byte(*rest, ',')));
+    pair->value = trim(take(rest, span_find_byte(*rest, ',')));
     return true;
 }
 

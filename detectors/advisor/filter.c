@@ -186,7 +186,7 @@ static bool is_cast_column(struct span s, const char *alias, struct advisor_term
     if (s.len == 0 || s.data[0] != '(')
         return false;
     size_t end = closing(s);
-    if (end + 2 >= s.len || memcmp(s.data + end, "::", 2) != 0)
+    if (end + 2 >= s.len || !span_starts(span_skip(s, end), "::"))
         return false;
     struct span type = span_skip(s, end + 2);
     if (type.len >= sizeof(term->cast) || has_operator(type) ||
@@ -249,7 +249,7 @@ static const struct comparison *comparison_of(struct span operator)
 static bool begins_with_word(struct span s, const char *word)
 {
     size_t len = strlen(word);
-    return s.len > len && memcmp(s.data, word, len) == 0 && !is_name_byte(s.data[len]);
+    return s.len > len && span_starts(s, word) && !is_name_byte(s.data[len]);
 }
 
 /* A pattern that begins with a letter that must be there can be looked up in an index. */
@@ -333,21 +333,12 @@ void advisor_filter_add(const char *filter, const char *alias, struct advisor_fi
 
 /* --- order --- */
 
-static bool cut_end(struct span *s, const char *end)
-{
-    size_t len = strlen(end);
-    if (s->len < len || memcmp(s->data + s->len - len, end, len) != 0)
-        return false;
-    s->len -= len;
-    return true;
-}
-
 bool advisor_filter_add_order(const char *key, const char *alias, struct advisor_filter *out)
 {
     struct span s = span_of_text(key);
-    bool first = cut_end(&s, " NULLS FIRST");
-    bool last = !first && cut_end(&s, " NULLS LAST");
-    bool descending = cut_end(&s, " DESC");
+    bool first = span_cut_end(&s, " NULLS FIRST");
+    bool last = !first && span_cut_end(&s, " NULLS LAST");
+    bool descending = span_cut_end(&s, " DESC");
     if (out->n_terms == ADVISOR_MAX_TERMS)
         return false;
     struct advisor_term *term = &out->terms[out->n_terms];

@@ -85,15 +85,9 @@ static uint64_t row_key(const struct statement *s, uint64_t value)
 /* `set stock = ?`, not `set stock = stock - ?`: the value came from the application. */
 static bool sets_values(const struct statement *s)
 {
-    static const char set[] = " set ";
-    struct span text = s->text;
-    const uint8_t *at = memmem(text.data, text.len, set, sizeof(set) - 1);
-    if (at == NULL)
-        return false;
-    struct span rest = span_skip(text, (size_t)(at - text.data));
-    const uint8_t *equals = memchr(rest.data, '=', rest.len);
-    size_t left = equals != NULL ? rest.len - (size_t)(equals - rest.data) : 0;
-    return left > 2 && equals[1] == ' ' && equals[2] == SQL_HOLE;
+    struct span rest = span_skip(s->text, span_find(s->text, " set "));
+    struct span behind = span_skip(rest, span_find_byte(rest, '=') + 1);
+    return behind.len > 1 && behind.data[0] == ' ' && behind.data[1] == SQL_HOLE;
 }
 
 /* --- what all connections write --- */

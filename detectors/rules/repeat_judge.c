@@ -7,7 +7,7 @@ enum { TREND_MIN_UNITS = 5, PAIRS_MIN_UNITS = 3 };
 
 static bool ends_in_id(struct span name)
 {
-    return name.len > 3 && memcmp(name.data + name.len - 3, "_id", 3) == 0;
+    return span_cut_end(&name, "_id") && name.len > 0;
 }
 
 /* author_id and authors.id, or one name on both sides. */
