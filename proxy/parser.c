@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -555,12 +556,23 @@ static bool write_all(int fd, const void *data, size_t len)
     return true;
 }
 
+/* Without memory jansson 2.14 goes on to read with a text it could not keep, and writes beside it:
+ * the end of this process is the better answer, and another one is started. */
+static void *memory_or_end(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory == NULL)
+        _exit(EXIT_FAILURE);
+    return memory;
+}
+
 int parser_helper_serve(int fd)
 {
     static uint8_t bytes[2 * MAX_TEXT_BYTES];
     static _Alignas(RECORD_ALIGN) uint8_t record[FACTS_RECORD_MAX];
     struct question_header header;
     confine();
+    json_set_alloc_funcs(memory_or_end, free);
     /* Nothing that a library prints may look like an answer. */
     if (fd != STDOUT_FILENO) {
         int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
