@@ -62,6 +62,10 @@ struct result {
     uint64_t explained; /* plans that came back */
     uint64_t explain_failed;
     bool tagged; /* some unit had a tag */
+    bool http;   /* requests were seen */
+    uint64_t http_requests;
+    uint64_t joined_statements;   /* exchanges, driver's too, that belong to a request */
+    uint64_t unjoined_statements; /* and those that came meanwhile and do not */
     uint64_t tagged_units;
 
     /* coverage: what the figures leave out */
@@ -70,9 +74,11 @@ struct result {
     uint64_t refused_sessions;
     uint64_t overflow_statements;
     uint64_t overflow_endpoints;
-    uint64_t overflow_units; /* units cut at their cap */
-    uint64_t with_facts;     /* statements that the grammar told of */
-    uint64_t without_facts;  /* data statements that the grammar refused or that took it down */
+    uint64_t overflow_units;  /* units cut at their cap */
+    uint64_t overflow_routes; /* requests whose route found no room */
+    uint64_t hurried_records; /* judged before it was known to which request they belong */
+    uint64_t with_facts;      /* statements that the grammar told of */
+    uint64_t without_facts;   /* data statements that the grammar refused or that took it down */
     uint64_t parser_restarts;
     struct opaque_count *opaque; /* reasons with a count, in the order of opaque_reasons.def */
     size_t n_opaque;
