@@ -68,11 +68,12 @@ static struct http_join *find(struct join *j, uint64_t id, int64_t start_us)
     return NULL;
 }
 
-/* Those that ended before everything that is still to be decided. */
+/* Those that ended before everything that is still to be decided; and those in flight for so long
+ * that nothing waits for them any more: their end may have been lost. */
 static void forget(struct join *j)
 {
     int64_t needed_us = j->now_us - JOIN_WAIT_US - JOIN_SLACK_US;
-    while (j->count > 0 && at(j, 0)->end_us != 0 && at(j, 0)->end_us < needed_us) {
+    while (j->count > 0 && at(j, 0)->start_us < needed_us && at(j, 0)->end_us < needed_us) {
         j->first = (j->first + 1) % JOIN_MAX_REQUESTS;
         j->count--;
     }
@@ -168,7 +169,7 @@ static void advance(struct join *j, int64_t time_us)
         j->now_us = time_us;
     while (j->oldest != NULL && is_decided(j, j->oldest))
         release_oldest(j);
-    while (j->held_bytes > JOIN_MAX_HELD_BYTES) {
+    while (j->oldest != NULL && j->held_bytes > JOIN_MAX_HELD_BYTES) {
         j->forced++;
         release_oldest(j);
     }

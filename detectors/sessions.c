@@ -442,8 +442,11 @@ static struct unit *traced_unit(struct sessions *s, struct det_session *x,
     struct unit *u = trace_unit(s, r->trace);
     if (u != NULL) {
         u->asyncpg = u->asyncpg || x->asyncpg;
-        if (s->request != NULL)
+        if (s->request != NULL) {
             u->http = *s->request;
+            if (u->last_us < u->http.end_us)
+                u->last_us = u->http.end_us; /* however long it is silent: it is one request */
+        }
     }
     return u;
 }

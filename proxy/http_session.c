@@ -634,6 +634,10 @@ void http_session_new(struct worker *w, evutil_socket_t fd)
         s = calloc(1, sizeof(*s));
     if (s == NULL) {
         atomic_fetch_sub(&all->sessions, 1);
+        worker_complain(w,
+                        "http: a connection was refused: %ld are open (--max-sessions), or there "
+                        "is no memory",
+                        atomic_load(&all->sessions));
         close(fd);
         return;
     }

@@ -42,7 +42,7 @@ check_headers() {
     # shellcheck disable=SC2046 # flags
     project_files | grep '\.h$' | xargs -r -d '\n' -n 1 -P "$JOBS" gcc -x c -std=c17 -fsyntax-only -D_GNU_SOURCE \
         -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -I . -I tests/unit \
-        -DPGSLEUTH_VERSION='""' -DPGSLEUTH_TEST_DATA='""' \
+        -DPGSLEUTH_VERSION='""' -DPGSLEUTH_TEST_DATA='""' -isystem /usr/share/include \
         $(pkg-config --cflags libxxhash yaml-0.1 jansson libpq libevent cmocka)
 }
 

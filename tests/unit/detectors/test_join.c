@@ -1,6 +1,8 @@
 /* Statements and HTTP requests: which belong together, and which must not be said to. */
 #include "detectors/traffic.h"
 
+#include "detectors/join.h"
+
 #define ASK "SELECT a FROM b WHERE c = $1"
 
 static void begin(struct traffic *t, uint64_t request)
@@ -195,6 +197,41 @@ static void test_join_transaction_older_than_the_request_is_not_its(void **state
     traffic_free(t);
 }
 
+static void test_join_request_with_long_silence_is_one_unit(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    t->session = 1;
+    struct request one = {.id = 1, .start_us = t->now_us, .route = "/one", .flags = HTTP_ALONE};
+    begin(t, 1);
+    traffic_by_id(t, ASK, 1, 1);
+    traffic_wait(t, 20000);
+    traffic_by_id(t, ASK, 2, 1);
+    end(t, &one);
+    traffic_wait(t, 30000);
+    ask(t, 2, "/two", 1, HTTP_ALONE);
+    const struct endpoint *e = endpoint(traffic_result(t), "GET /one");
+    assert_int_equal(e->units, 1);
+    assert_int_equal(e->statements, 2);
+    traffic_free(t);
+}
+
+static void test_join_request_whose_end_was_lost_holds_nothing_for_ever(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    t->session = 1;
+    begin(t, 1);
+    traffic_by_id(t, ASK, 1, 1);
+    traffic_wait(t, 2 * JOIN_WAIT_US / 1000);
+    ask(t, 2, "/two", 1, HTTP_ALONE);
+    struct result *r = result_new(t->audit);
+    assert_int_equal(r->unjoined_statements, 1);
+    result_free(r);
+    assert_int_equal(endpoint(traffic_result(t), "GET /two")->statements, 1);
+    traffic_free(t);
+}
+
 static void test_join_tag_names_better_than_http(void **state)
 {
     (void)state;
@@ -277,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_join_trace_of_two_requests_names_neither),
         cmocka_unit_test(test_join_records_of_other_workers_may_come_late),
         cmocka_unit_test(test_join_transaction_older_than_the_request_is_not_its),
+        cmocka_unit_test(test_join_request_with_long_silence_is_one_unit),
+        cmocka_unit_test(test_join_request_whose_end_was_lost_holds_nothing_for_ever),
         cmocka_unit_test(test_join_tag_names_better_than_http),
         cmocka_unit_test(test_join_many_names_at_one_place_are_taken_together),
         cmocka_unit_test(test_join_unknown_paths_make_one_route),
