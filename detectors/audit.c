@@ -3,10 +3,12 @@
 #include "detectors/audit_parts.h"
 #include "detectors/chatter.h"
 #include "detectors/claims.h"
+#include "wire/values.h"
 
 #include <stdlib.h>
 
 static void close_unit(void *arg, struct unit *u);
+static void take_joined(void *arg, struct record_header *record, const struct http_join *request);
 static void end_connection(void *arg, const struct session_summary *about);
 
 static bool init_detectors(struct audit *a)
@@ -32,6 +34,8 @@ struct audit *audit_new(const struct det_settings *settings)
     catalogue_init(&a->catalogue, &a->names, AUDIT_MAX_STATEMENTS);
     map64_init(&a->tags, AUDIT_MAX_TAGS);
     sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, end_connection, a);
+    routes_init(&a->routes, &a->arena);
+    join_init(&a->join, take_joined, a);
     a->ledger = &a->ledger_storage;
     ledger_init(a->ledger, &a->arena);
     if (init_detectors(a))
@@ -48,6 +52,8 @@ void audit_free(struct audit *a)
         if (det_detectors[i]->fini != NULL)
             det_detectors[i]->fini(a->states[i]);
     }
+    join_fini(&a->join);
+    routes_fini(&a->routes);
     sessions_fini(&a->sessions);
     ledger_fini(a->ledger);
     map64_fini(&a->tags);
@@ -123,7 +129,8 @@ static void show_exchange(struct audit *a, const struct record_exchange *r, stru
     }
 }
 
-static void add_exchange(struct audit *a, const struct record_exchange *r)
+static void add_exchange(struct audit *a, const struct record_exchange *r,
+                         const struct http_join *request)
 {
     struct statement *s = catalogue_get(&a->catalogue, r->id);
     if (s->text.len == 0 && s->serial != 0 && r->verb < SQL_VERB_COUNT)
@@ -141,7 +148,7 @@ static void add_exchange(struct audit *a, const struct record_exchange *r)
         a->last_us = end_us;
     const struct tag *tag = r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL;
     show_exchange(a, r, s, tag);
-    sessions_exchange(&a->sessions, r, s, tag);
+    sessions_exchange(&a->sessions, r, s, tag, request);
 }
 
 static void start_run(struct audit *a, const struct record_run_start *r)
@@ -211,6 +218,78 @@ static void pass_time(struct audit *a, int64_t now_us)
     tell_time(a, now_us);
 }
 
+/* --- records of sessions: at once, or when it is known to which request they belong --- */
+
+/* What belongs to a request is gathered as what has a trace is: by a number that no other has. */
+static void gather_by_request(struct record_exchange *r, const struct http_join *request)
+{
+    const uint64_t kind = 0x68747470; /* "http" */
+    r->trace = wire_hash_combine(kind, request->id);
+    r->trace += r->trace == 0;
+}
+
+static void take_session_record(struct audit *a, const struct record_header *record,
+                                const struct http_join *request)
+{
+    const void *r = record;
+    switch ((enum record_type)record->type) {
+    case RECORD_SESSION_START:
+        start_session(a, r);
+        break;
+    case RECORD_SESSION_END:
+        end_session(a, r);
+        break;
+    case RECORD_EXCHANGE:
+        add_exchange(a, r, request);
+        break;
+    case RECORD_MARK:
+        pass_time(a, ((const struct record_mark *)r)->time_us);
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_joined(void *arg, struct record_header *record, const struct http_join *request)
+{
+    struct audit *a = arg;
+    if (request != NULL) {
+        struct record_exchange *x = (struct record_exchange *)record;
+        int64_t began_us = sessions_transaction_begin(&a->sessions, x->session);
+        if (began_us == 0 || began_us >= request->start_us)
+            gather_by_request(x, request);
+        else
+            request = NULL; /* what an earlier request left open goes on */
+    }
+    take_session_record(a, record, request);
+}
+
+static int64_t time_of(const struct record_header *record)
+{
+    const void *r = record;
+    switch ((enum record_type)record->type) {
+    case RECORD_SESSION_START:
+        return ((const struct record_session_start *)r)->time_us;
+    case RECORD_SESSION_END:
+        return ((const struct record_session_end *)r)->time_us;
+    case RECORD_EXCHANGE:
+        return ((const struct record_exchange *)r)->start_us +
+               (int64_t)((const struct record_exchange *)r)->total_us;
+    case RECORD_MARK:
+        return ((const struct record_mark *)r)->time_us;
+    default:
+        return 0;
+    }
+}
+
+static void add_session_record(struct audit *a, const struct record_header *record)
+{
+    if (a->join.seen)
+        join_record(&a->join, record, time_of(record));
+    else
+        take_session_record(a, record, NULL);
+}
+
 void audit_record(struct audit *a, const struct record_header *record)
 {
     const void *r = record;
@@ -219,10 +298,16 @@ void audit_record(struct audit *a, const struct record_header *record)
         start_run(a, r);
         break;
     case RECORD_SESSION_START:
-        start_session(a, r);
-        break;
     case RECORD_SESSION_END:
-        end_session(a, r);
+    case RECORD_EXCHANGE:
+    case RECORD_MARK:
+        add_session_record(a, record);
+        break;
+    case RECORD_HTTP_BEGIN:
+        join_begin(&a->join, r);
+        break;
+    case RECORD_HTTP:
+        join_end(&a->join, r, routes_add(&a->routes, r));
         break;
     case RECORD_SESSION_OPAQUE:
         add_opaque(a, r);
@@ -235,9 +320,6 @@ void audit_record(struct audit *a, const struct record_header *record)
         break;
     case RECORD_COLUMNS:
         catalogue_add_columns(&a->catalogue, r);
-        break;
-    case RECORD_EXCHANGE:
-        add_exchange(a, r);
         break;
     case RECORD_SAMPLE:
         catalogue_add_sample(&a->catalogue, r);
@@ -254,9 +336,6 @@ void audit_record(struct audit *a, const struct record_header *record)
     case RECORD_UNREAD:
         a->unread += ((const struct record_unread *)r)->statements;
         break;
-    case RECORD_MARK:
-        pass_time(a, ((const struct record_mark *)r)->time_us);
-        break;
     case RECORD_RUN_END:
         end_run(a, r);
         break;
@@ -268,6 +347,7 @@ void audit_record(struct audit *a, const struct record_header *record)
 
 void audit_finish(struct audit *a)
 {
+    join_finish(&a->join);
     sessions_finish(&a->sessions);
     tell_time(a, RECORD_TIME_MAX_US);
 }

@@ -3,6 +3,7 @@
 #define PGSLEUTH_DETECTORS_AUDIT_PARTS_H
 
 #include "detectors/audit.h"
+#include "detectors/join.h"
 #include "detectors/ledger.h"
 #include "detectors/sessions.h"
 
@@ -15,6 +16,8 @@ struct audit {
     struct catalogue catalogue;
     struct map64 tags;
     struct sessions sessions;
+    struct routes routes;
+    struct join join;
     struct ledger *ledger;
     void *states[DETECTOR_COUNT];
     struct ledger ledger_storage;

@@ -66,6 +66,23 @@ static void name_by_tag(struct ledger *l, struct endpoint *e, const struct tag *
                                      value_of(tag, SQL_TAG_ACTION));
 }
 
+static void name_by_http(struct ledger *l, struct endpoint *e, const struct http_route *route)
+{
+    e->attribution = ATTRIBUTION_HTTP;
+    e->method = route->method;
+    e->route = route->route;
+    e->name = joined(l, route->method, " ", route->route);
+}
+
+static uint64_t unit_key(const struct unit *u)
+{
+    if (names_endpoint(u->tag))
+        return tag_key(u->tag);
+    if (u->http.route != NULL)
+        return add_text(add_text(1, u->http.route->method), u->http.route->route);
+    return wire_hash_combine(3, unit_signature(u->exchanges, u->n));
+}
+
 static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struct unit *u)
 {
     if (l->endpoints.count >= AUDIT_MAX_ENDPOINTS)
@@ -80,6 +97,8 @@ static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struc
     e->first_us = u->start_us;
     if (names_endpoint(u->tag))
         name_by_tag(l, e, u->tag);
+    else if (u->http.route != NULL)
+        name_by_http(l, e, u->http.route);
     if (e->name == NULL)
         e->name = "";
     *l->end = e;
@@ -140,9 +159,40 @@ static void count_exchange(struct ledger *l, struct usage *u, const struct unit_
     histogram_add(&u->rows_each, l->arena, x->rows);
 }
 
+static uint64_t at_most(uint64_t us, uint64_t left)
+{
+    return us < left ? us : left;
+}
+
+/* The parts are taken in turn from what is left of the request, so that they add up to it. */
+static void split_latency(struct latency_split *s, const struct unit *u)
+{
+    uint64_t idle_us = 0;
+    for (size_t i = 0; i < u->n_transactions; i++)
+        idle_us += u->transactions[i].idle_us;
+    uint64_t left_us = u->http.total_us;
+    uint64_t transfer_us = u->http.total_us - at_most(u->http.first_us, u->http.total_us);
+    uint64_t db_us = at_most(u->db_us, left_us);
+    left_us -= db_us;
+    transfer_us = at_most(transfer_us, left_us);
+    left_us -= transfer_us;
+    idle_us = at_most(idle_us, left_us);
+    s->units++;
+    s->total_us += u->http.total_us;
+    s->database_us += db_us;
+    s->transfer_us += transfer_us;
+    s->idle_in_transaction_us += idle_us;
+    s->application_us += left_us - idle_us;
+}
+
 static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *u)
 {
     uint64_t wall_us = (uint64_t)(u->end_us - u->start_us);
+    if (u->http.route != NULL) {
+        wall_us = u->http.total_us;
+        e->http = u->http.route;
+        split_latency(&e->split, u);
+    }
     e->units++;
     e->statements += unit_statements(u);
     e->chatter += u->chatter;
@@ -167,9 +217,7 @@ static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *
 
 struct endpoint *ledger_add(struct ledger *l, struct unit *u)
 {
-    uint64_t key = names_endpoint(u->tag)
-                       ? tag_key(u->tag)
-                       : wire_hash_combine(3, unit_signature(u->exchanges, u->n));
+    uint64_t key = unit_key(u);
     struct endpoint *e = map64_get(&l->endpoints, key);
     if (e == NULL)
         e = new_endpoint(l, key, u);

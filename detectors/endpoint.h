@@ -2,14 +2,16 @@
  * The ledger: what each endpoint did, in counters and histograms, never in a list that grows with
  * traffic.
  *
- * An endpoint is a method and route read from a tag, or a controller and action, or, without any
- * tag, the signature of its unit of work: the sequence of its statements, named by its first
- * statement and main tables. Each (endpoint, statement) pair has one `struct usage`.
+ * An endpoint is a method and route read from a tag, or a controller and action, or method and
+ * route of the HTTP request its units were joined to, or, without any of these, the signature of
+ * its unit of work: the sequence of its statements, named by its first statement and main tables.
+ * Each (endpoint, statement) pair has one `struct usage`.
  */
 #ifndef PGSLEUTH_DETECTORS_ENDPOINT_H
 #define PGSLEUTH_DETECTORS_ENDPOINT_H
 
 #include "common/histogram.h"
+#include "detectors/routes.h"
 #include "detectors/statement.h"
 
 /* A tag as its RECORD_TAG told; values are NUL-terminated or NULL. */
@@ -29,7 +31,7 @@ enum unit_confidence {
 };
 
 /* How the endpoint got its name. */
-enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_TAG };
+enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_HTTP, ATTRIBUTION_TAG };
 
 /* Units are dealt out to this many parts in turn, so that the spread of a mean over them shows. */
 enum { ENDPOINT_PARTS = 8 };
@@ -55,12 +57,24 @@ struct usage {
     struct histogram rows_each;
 };
 
+/* Where the time of requests went, in sums over the units that were joined to one. */
+struct latency_split {
+    uint64_t units;
+    uint64_t total_us;
+    uint64_t database_us;            /* a statement was under way */
+    uint64_t idle_in_transaction_us; /* none was, and a transaction was open */
+    uint64_t transfer_us;            /* from the first byte of the response to its last */
+    uint64_t application_us;         /* what is left */
+};
+
 struct endpoint {
     uint64_t key;
     enum attribution attribution;
     enum unit_confidence confidence; /* the least of its units */
-    const char *method;              /* NULL without a tag */
-    const char *route;               /* NULL without a tag */
+    const char *method;              /* NULL when neither tag nor HTTP told */
+    const char *route;               /* likewise */
+    const struct http_route *http;   /* what HTTP tells of it; NULL when no unit was joined */
+    struct latency_split split;
     const char *name; /* "GET /users", "users#index"; for signatures made when the report is */
     struct statement *anchor; /* first data statement of the first unit */
     struct usage *usages;
@@ -76,7 +90,8 @@ struct endpoint {
     uint64_t db_us;
     uint64_t part_us[ENDPOINT_PARTS]; /* of wall_us */
     struct claims *claims;            /* time that findings would take away; NULL without any */
-    struct histogram wall_us_each;    /* first request byte of the unit to its last reply byte */
+    struct histogram wall_us_each; /* of the HTTP request when it is known; else first
+                                      request byte of the unit to its last reply byte */
     struct histogram db_us_each;
     struct histogram statements_each;
     struct histogram rows_each;

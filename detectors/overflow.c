@@ -36,5 +36,6 @@ void overflow_count(const struct audit *a, uint64_t out[OVERFLOWS])
     out[OVERFLOW_transactions] = a->lost_transactions;
     out[OVERFLOW_values] = s->room.lost_values;
     out[OVERFLOW_evidence] = lost_evidence(a);
+    out[OVERFLOW_routes] = a->routes.overflowed;
     out[OVERFLOW_memory] = a->arena.refused + a->names.refused;
 }

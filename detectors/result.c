@@ -65,6 +65,11 @@ static void fill_run(struct result *r, const struct audit *a)
     r->explain_statements = a->explain_statements;
     r->explain_us = a->explain_us;
     r->assumed_rtt_ms = a->settings.assumed_rtt_ms;
+    r->http = a->join.seen;
+    r->http_requests = a->join.http_requests;
+    r->joined_statements = a->join.joined;
+    r->unjoined_statements = a->join.unjoined;
+    r->hurried_records = a->join.forced;
 }
 
 static void count_facts(struct result *r, const struct audit *a)
@@ -162,8 +167,9 @@ static void score_endpoint(struct score *s, const struct endpoint *e, uint64_t r
 {
     const double us = 1000;
     score_init(s);
-    score_set(s, SCORE_LATENCY, (double)histogram_percentile(&e->wall_us_each, 0.95) / us,
-              e->units);
+    const struct histogram *latency =
+        e->http != NULL && e->http->total_us.count > 0 ? &e->http->total_us : &e->wall_us_each;
+    score_set(s, SCORE_LATENCY, (double)histogram_percentile(latency, 0.95) / us, e->units);
     score_set(s, SCORE_STATEMENTS, (double)histogram_percentile(&e->statements_each, 0.95),
               e->units);
     double statements = e->statements > 0 ? (double)e->statements : 1;

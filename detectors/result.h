@@ -69,6 +69,10 @@ struct result {
     uint64_t explain_statements; /* that the advisor sent, and the time they took */
     uint64_t explain_us;
     bool tagged; /* some unit had a tag */
+    bool http;   /* requests were seen */
+    uint64_t http_requests;
+    uint64_t joined_statements;   /* exchanges, driver's too, that belong to a request */
+    uint64_t unjoined_statements; /* and those that came meanwhile and do not */
     uint64_t tagged_units;
 
     /* coverage: what the figures leave out */
@@ -76,6 +80,7 @@ struct result {
     uint64_t unread_statements; /* relayed in pipelines too deep to read */
     uint64_t refused_sessions;
     uint64_t overflow[OVERFLOWS]; /* what came after a cap */
+    uint64_t hurried_records;     /* judged before it was known to which request they belong */
     uint64_t with_facts;          /* statements that the grammar told of */
     uint64_t without_facts; /* data statements that the grammar refused or that took it down */
     uint64_t parser_restarts;

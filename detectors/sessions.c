@@ -447,6 +447,23 @@ static uint32_t transaction_number(struct unit *u, struct det_session *x)
     return x->tx.begin_us != 0 ? x->tx.number : 0;
 }
 
+/* The unit of this exchange's trace, which is now the session's. */
+static struct unit *traced_unit(struct sessions *s, struct det_session *x,
+                                const struct record_exchange *r)
+{
+    x->trace = r->trace;
+    struct unit *u = trace_unit(s, r->trace);
+    if (u != NULL) {
+        u->asyncpg = u->asyncpg || x->asyncpg;
+        if (s->request != NULL) {
+            u->http = *s->request;
+            if (u->last_us < u->http.end_us)
+                u->last_us = u->http.end_us; /* however long it is silent: it is one request */
+        }
+    }
+    return u;
+}
+
 static void take_data(struct sessions *s, struct det_session *x, const struct record_exchange *r,
                       struct statement *st, const struct tag *tag)
 {
@@ -456,11 +473,13 @@ static void take_data(struct sessions *s, struct det_session *x, const struct re
         x->tx.number = 0; /* its BEGIN came without a tag, as if of the request before */
     }
     if (r->trace != 0) {
-        u = trace_unit(s, r->trace);
+        u = traced_unit(s, x, r);
         if (u != NULL && x->fresh)
             u->new_connections++;
         x->fresh = false;
     } else {
+        if (!x->in_tx)
+            x->trace = 0;
         cut_early(s, x, st);
         u = x->unit = x->unit != NULL ? x->unit : take_unit(s);
     }
@@ -482,6 +501,12 @@ static void take_chatter(struct sessions *s, struct det_session *x, const struct
     if (c->class != CHATTER_TX) {
         if (x->unit != NULL)
             x->unit->chatter++;
+        return;
+    }
+    if (r->trace != 0) {
+        struct unit *u = traced_unit(s, x, r);
+        if (u != NULL)
+            unit_add_chatter(u, r);
         return;
     }
     struct unit *traced = x->trace != 0 ? map64_get(&s->traces, x->trace) : NULL;
@@ -506,9 +531,10 @@ static const struct chatter *chatter_of(const struct statement *st, const struct
 }
 
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
-                       const struct tag *tag)
+                       const struct tag *tag, const struct http_join *request)
 {
     struct det_session *x = session_of(s, r->session);
+    s->request = request;
     if (x == NULL) {
         s->lost++;
         return;
@@ -557,4 +583,10 @@ uint64_t sessions_client(struct sessions *s, uint64_t session)
 {
     const struct det_session *x = find_session(s, session);
     return x != NULL ? x->about.client : 0;
+}
+
+int64_t sessions_transaction_begin(const struct sessions *s, uint64_t session)
+{
+    const struct det_session *x = map64_get(&s->by_id, session);
+    return x != NULL ? x->tx.begin_us : 0;
 }

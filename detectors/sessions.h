@@ -51,6 +51,7 @@ struct sessions {
     struct det_session *idle_last;
     struct unit *free_units;
     size_t n_free;
+    const struct http_join *request; /* of the exchange that is being taken in */
     int64_t gap_us;
     int64_t now_us;
     uint64_t started;    /* sessions seen */
@@ -72,9 +73,13 @@ void sessions_end(struct sessions *s, const struct record_session_end *r);
 /* Who a connection's client is, as in struct session_summary; 0 when not known. */
 uint64_t sessions_client(struct sessions *s, uint64_t session);
 
-/* Take in one exchange. */
+/* When the connection's open transaction began; 0 without one. */
+int64_t sessions_transaction_begin(const struct sessions *s, uint64_t session);
+
+/* Take in one exchange; `request` is the HTTP request it belongs to, or NULL. The trace of such an
+ * exchange is a number of the request. */
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
-                       const struct tag *tag);
+                       const struct tag *tag, const struct http_join *request);
 
 /* Time has passed without a record of a session. */
 void sessions_advance(struct sessions *s, int64_t time_us);

@@ -425,6 +425,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
     struct unit part = {
         .trace = u->trace,
         .client = u->client,
+        .http = u->http,
         .confidence = u->confidence,
         .asyncpg = u->asyncpg,
         .exchanges = u->exchanges + from,

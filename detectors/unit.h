@@ -11,6 +11,7 @@
 #define PGSLEUTH_DETECTORS_UNIT_H
 
 #include "detectors/endpoint.h"
+#include "detectors/join.h"
 
 enum { UNIT_ARENA_BYTES = 4 * 1024 * 1024 };
 
@@ -84,6 +85,7 @@ struct unit {
     const struct tag *tag; /* the first seen */
     uint64_t trace;        /* 0 without one */
     uint64_t client;       /* as in struct session_summary; 0 when not known */
+    struct http_join http; /* the request it belongs to; route NULL when that is not known */
     enum unit_confidence confidence;
     int64_t start_us;
     int64_t end_us;

@@ -142,6 +142,7 @@ static enum exit_code start_workers(struct app *app)
         .auditor_fd = auditor_wake_fd(app->auditor),
         .renewal_fd = renewal_fd(app->renewal),
         .shared = &app->shared,
+        .http = app->preflight.http.listen.count > 0 ? &app->preflight.http : NULL,
     };
     char error[512];
     for (unsigned i = 0; i < (unsigned)o->workers; i++) {
@@ -269,6 +270,8 @@ static bool app_fini(struct app *app)
     stop_workers(app);
     for (size_t i = 0; app->n_workers > 0 && i < app->preflight.upstream.n_hosts; i++)
         listener_remove(&app->preflight.listen[i]);
+    if (app->n_workers > 0)
+        listener_remove(&app->preflight.http.listen);
     capture_close(app->capture);
     if (!renewed)
         return false;
@@ -291,6 +294,10 @@ static void say_where(const struct app *app)
         log_info("listening on %s, relaying to %s; report in %s", app->preflight.listen[i].text,
                  network_route(app->preflight.network, i)->addresses.text,
                  app->options->report_dir);
+    const struct http_shared *http = &app->preflight.http;
+    if (http->listen.count > 0)
+        log_info("listening on %s for HTTP, relaying to %s%s", http->listen.text,
+                 http->upstream.text, http->gate.on ? ", one request at a time" : "");
 }
 
 static void tell_ledger(const struct app *app)

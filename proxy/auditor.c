@@ -75,7 +75,7 @@ static void take(struct auditor *a, const struct record_header *record)
         ask_parser(a, (const struct record_statement *)record);
     if (record->type == RECORD_PLAN && a->plans_waiting > 0)
         a->plans_waiting--;
-    if (record->type == RECORD_EXCHANGE)
+    if (record->type == RECORD_EXCHANGE || record->type == RECORD_HTTP)
         a->marks_due = MARKS_AFTER_TRAFFIC;
 }
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -9,6 +11,13 @@
 void leg_init(struct leg *leg)
 {
     *leg = (struct leg){.fd = -1};
+}
+
+void leg_tune(evutil_socket_t fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
 void leg_open(struct leg *leg, struct event_base *base, evutil_socket_t fd,

@@ -45,6 +45,10 @@ enum leg_result { LEG_OK = 0, LEG_LOST = -1, LEG_NO_MEMORY = -2, LEG_AGAIN = -3 
 /* No socket yet. */
 void leg_init(struct leg *leg);
 
+/* Small messages go out at once and a dead peer is found out, as libpq and PostgreSQL set it. Fails
+ * harmlessly on Unix sockets. */
+void leg_tune(evutil_socket_t fd);
+
 /* Take over a connected, non-blocking socket. The events are made but not added. */
 void leg_open(struct leg *leg, struct event_base *base, evutil_socket_t fd,
               event_callback_fn on_readable, event_callback_fn on_writable, void *context);

@@ -1,6 +1,7 @@
 #include "proxy/preflight.h"
 
 #include "common/log.h"
+#include "http/route.h"
 #include "proxy/files.h"
 #include "proxy/listener.h"
 
@@ -123,6 +124,47 @@ static enum exit_code check_network(const struct cfg_options *options, struct pr
     }
 }
 
+static enum exit_code http_usage(const char *what)
+{
+    log_error("http: %s; it is LISTEN=APPLICATION, such as 127.0.0.1:8080=127.0.0.1:8000", what);
+    return EXIT_USAGE;
+}
+
+static enum exit_code check_http(const struct cfg_options *options, struct preflight *p)
+{
+    char error[400];
+    char listen[ADDRESS_TEXT];
+    const char *equals = strchr(options->http, '=');
+    http_gate_init(&p->http.gate, options->calibrate);
+    p->http.patterns = options->http_routes;
+    p->http.add_traceparent = options->http_add_traceparent;
+    if (!http_patterns_are_good(options->http_routes)) {
+        log_error("http_routes: each route begins with / and has at most %d bytes: "
+                  "/users/{name},/files/*",
+                  RECORD_ROUTE_MAX);
+        return EXIT_USAGE;
+    }
+    if (options->http[0] == '\0') {
+        if (!options->calibrate)
+            return EXIT_OK;
+        log_error("calibrate: there is no HTTP listener; give it one with --http");
+        return EXIT_USAGE;
+    }
+    if (equals == NULL || (size_t)(equals - options->http) >= sizeof(listen))
+        return http_usage("there is no = in it");
+    snprintf(listen, sizeof(listen), "%.*s", (int)(equals - options->http), options->http);
+    if (address_of_listener(listen, &p->http.listen, error, sizeof(error)) != ADDRESS_OK ||
+        address_of_listener(equals + 1, &p->http.upstream, error, sizeof(error)) != ADDRESS_OK)
+        return http_usage(error);
+    if (address_is_loop(&p->http.listen, &p->http.upstream))
+        return http_usage("pgsleuth would connect to itself");
+    for (size_t i = 0; i < p->upstream.n_hosts; i++) {
+        if (address_is_loop(&p->http.listen, &p->listen[i]))
+            return http_usage("PostgreSQL is listened for there already");
+    }
+    return EXIT_OK;
+}
+
 enum exit_code preflight_listeners(const struct preflight *p)
 {
     char error[512];
@@ -131,6 +173,10 @@ enum exit_code preflight_listeners(const struct preflight *p)
             log_error("%s", error);
             return EXIT_LISTEN;
         }
+    }
+    if (p->http.listen.count > 0 && listener_probe(&p->http.listen, error, sizeof(error)) != 0) {
+        log_error("%s", error);
+        return EXIT_LISTEN;
     }
     return EXIT_OK;
 }
@@ -210,6 +256,8 @@ enum exit_code preflight_network(const struct cfg_options *options, struct prefl
 {
     *out = (struct preflight){.explain = RECORD_EXPLAIN_OFF};
     enum exit_code r = check_addresses(options, out);
+    if (r == EXIT_OK)
+        r = check_http(options, out);
     return r == EXIT_OK ? check_network(options, out) : r;
 }
 

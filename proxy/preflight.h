@@ -6,6 +6,7 @@
 #define PGSLEUTH_PROXY_PREFLIGHT_H
 
 #include "proxy/app.h"
+#include "proxy/http_session.h"
 #include "proxy/network.h"
 #include "wire/record.h"
 
@@ -14,6 +15,7 @@ struct preflight {
     struct upstream upstream;
     struct network_options network_options; /* borrows from this struct and from the options */
     struct network *network;                /* one reference */
+    struct http_shared http;                /* its `upstream` has none without an HTTP listener */
     const char *explain_dsn;                /* borrowed from the options, or from `upstream` */
     enum record_explain_state explain;
 };

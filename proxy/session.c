@@ -6,8 +6,6 @@
 #include "proxy/worker.h"
 
 #include <assert.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -153,15 +151,6 @@ void session_set_timer(struct session *s, int64_t ms)
 
 /* --- life --- */
 
-/* Small messages go out at once and a dead peer is found out, as libpq and PostgreSQL set it. Fails
- * harmlessly on Unix sockets. */
-static void tune(evutil_socket_t fd)
-{
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-}
-
 struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
                             const char *client_host)
 {
@@ -176,7 +165,7 @@ struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
     snprintf(s->client_host, sizeof(s->client_host), "%s", client_host);
     leg_init(&s->client);
     leg_init(&s->server);
-    tune(fd);
+    leg_tune(fd);
     leg_open(&s->client, w->base, fd, on_client_readable, on_client_writable, s);
     evtimer_assign(&s->timer, w->base, on_timer, s);
     s->next = w->sessions;
@@ -191,7 +180,7 @@ struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
 
 void session_open_server(struct session *s, evutil_socket_t fd)
 {
-    tune(fd);
+    leg_tune(fd);
     leg_open(&s->server, s->worker->base, fd, on_server_readable, on_server_writable, s);
 }
 

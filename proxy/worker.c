@@ -107,6 +107,10 @@ static void on_accept(evutil_socket_t listener, short what, void *context)
                 pause_accepting(w, errno);
             return;
         }
+        if (door->http) {
+            http_session_new(w, fd);
+            continue;
+        }
         char host[64];
         address_host_text((const struct sockaddr *)&peer, len, host, sizeof(host));
         session_new(w, fd, door->route, host);
@@ -120,6 +124,8 @@ static void stop(struct worker *w)
     (void)set_accepting(w, false);
     while (w->sessions != NULL)
         session_close(w->sessions, CLOSE_SHUTDOWN);
+    while (w->http_sessions != NULL)
+        http_session_close(w->http_sessions);
 }
 
 static void on_control(evutil_socket_t fd, short what, void *context)
@@ -136,17 +142,20 @@ static void on_control(evutil_socket_t fd, short what, void *context)
     }
     if (atomic_load(&w->stop))
         stop(w);
+    else
+        http_sessions_wake(w);
 }
 
-static int open_door(struct worker *w, size_t route, size_t i, char *error, size_t error_size)
+static int open_door(struct worker *w, const struct addresses *listen, size_t i, char *error,
+                     size_t error_size)
 {
     const struct worker *first = w->options.first;
     int shared = first != NULL ? (int)event_get_fd(&first->doors[w->n_doors].event) : -1;
-    int fd = listener_open(&w->options.listen[route], i, shared, error, error_size);
+    int fd = listener_open(listen, i, shared, error, error_size);
     if (fd < 0)
         return -1;
     struct door *door = &w->doors[w->n_doors++];
-    *door = (struct door){.worker = w, .route = route};
+    *door = (struct door){.worker = w};
     event_assign(&door->event, w->base, fd, EV_READ | EV_PERSIST, on_accept, door);
     return 0;
 }
@@ -155,11 +164,27 @@ static int open_doors(struct worker *w, char *error, size_t error_size)
 {
     for (size_t route = 0; route < w->options.n_listen; route++) {
         for (size_t i = 0; i < w->options.listen[route].count; i++) {
-            if (open_door(w, route, i, error, error_size) != 0)
+            if (open_door(w, &w->options.listen[route], i, error, error_size) != 0)
                 return -1;
+            w->doors[w->n_doors - 1].route = route;
         }
     }
+    for (size_t i = 0; w->options.http != NULL && i < w->options.http->listen.count; i++) {
+        if (open_door(w, &w->options.http->listen, i, error, error_size) != 0)
+            return -1;
+        w->doors[w->n_doors - 1].http = true;
+    }
     return 0;
+}
+
+static void init_http(struct worker *w)
+{
+    struct http_shared *all = w->options.http;
+    w->http = (struct http_context){.ring = w->ring,
+                                    .traffic = &all->traffic,
+                                    .patterns = all->patterns,
+                                    .next_request = (uint64_t)w->index << 48};
+    http_gate_add(&all->gate, w->control_fd);
 }
 
 struct worker *worker_new(const struct worker_options *options, unsigned index, char *error,
@@ -180,6 +205,8 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
         goto fail;
     wire_context_init(&w->wire, w->ring, options->want_samples);
     w->wire.budget.max = options->analysis_bytes;
+    if (options->http != NULL)
+        init_http(w);
     event_assign(&w->control_event, w->base, w->control_fd, EV_READ | EV_PERSIST, on_control, w);
     evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
     if (open_doors(w, error, error_size) != 0)
@@ -201,6 +228,7 @@ static void reap(struct worker *w)
         session_free(w->reap);
         w->reap = next;
     }
+    http_sessions_reap(w);
 }
 
 static void *run(void *context)

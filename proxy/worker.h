@@ -7,6 +7,7 @@
 #define PGSLEUTH_PROXY_WORKER_H
 
 #include "common/ring.h"
+#include "proxy/http_session.h"
 #include "proxy/network.h"
 #include "proxy/session.h"
 #include "wire/context.h"
@@ -45,6 +46,7 @@ struct worker_options {
     int auditor_fd; /* eventfd of the auditor, written when the ring is half full */
     int renewal_fd; /* eventfd of the renewal, written when a server cannot be reached */
     struct worker_shared *shared;
+    struct http_shared *http; /* borrowed; NULL: no HTTP listener */
 };
 
 /* A listening socket and the route that begins at it. */
@@ -52,9 +54,10 @@ struct door {
     struct worker *worker;
     struct event event;
     size_t route;
+    bool http; /* the way to the application */
 };
 
-enum { WORKER_MAX_DOORS = UPSTREAM_MAX_HOSTS * ADDRESS_MAX };
+enum { WORKER_MAX_DOORS = (UPSTREAM_MAX_HOSTS + 1) * ADDRESS_MAX };
 
 struct worker {
     struct worker_options options;
@@ -77,6 +80,10 @@ struct worker {
     uint64_t next_session;
     struct session *sessions;
     struct session *reap;
+    uint64_t next_http_session;
+    struct http_session *http_sessions;
+    struct http_session *http_reap;
+    struct http_context http;
     size_t read_size;
     struct wire_context wire;
     uint8_t scratch[WORKER_SCRATCH];

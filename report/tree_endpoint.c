@@ -39,15 +39,72 @@ static json_t *times_ms(const struct histogram *us)
     return out;
 }
 
+static const char *named_by(enum attribution attribution)
+{
+    switch (attribution) {
+    case ATTRIBUTION_SIGNATURE:
+        return "signature";
+    case ATTRIBUTION_HTTP:
+        return "http";
+    case ATTRIBUTION_TAG:
+        break;
+    }
+    return "tag";
+}
+
 static void put_identity(json_t **out, const struct endpoint *e)
 {
     rpt_put(out, "route", rpt_string(e->route));
     rpt_put(out, "method", rpt_string(e->method));
     rpt_put(out, "name", rpt_string(e->name));
     rpt_put(out, "key", rpt_hex(e->key));
-    rpt_put(out, "named_by", json_string(e->attribution == ATTRIBUTION_TAG ? "tag" : "signature"));
+    rpt_put(out, "named_by", json_string(named_by(e->attribution)));
     rpt_put(out, "attribution", json_string(rpt_attribution(e->confidence)));
     rpt_put(out, "requests", rpt_count(e->units));
+}
+
+static json_t *statuses(const struct http_route *r)
+{
+    static const char *const names[ROUTE_STATUS_CLASSES] = {"none", "1xx", "2xx",
+                                                            "3xx",  "4xx", "5xx"};
+    json_t *out = json_object();
+    for (int i = 0; i < ROUTE_STATUS_CLASSES; i++) {
+        if (r->by_status[i] > 0)
+            rpt_put(&out, names[i], rpt_count(r->by_status[i]));
+    }
+    return out;
+}
+
+/* Every request of the route, also those whose statements could not be told apart. */
+static json_t *http_numbers(const struct http_route *r)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "requests", rpt_count(r->requests));
+    rpt_put(&out, "alone", rpt_count(r->alone));
+    rpt_put(&out, "cut", rpt_count(r->cut));
+    rpt_put(&out, "statuses", statuses(r));
+    rpt_put(&out, "first_byte_ms", times_ms(&r->first_us));
+    rpt_put(&out, "last_byte_ms", times_ms(&r->total_us));
+    rpt_put(&out, "request_bytes", rpt_count(r->request_bytes));
+    rpt_put(&out, "response_bytes", rpt_count(r->response_bytes));
+    return out;
+}
+
+static json_t *mean_ms(uint64_t sum_us, uint64_t n)
+{
+    return rpt_ms(n > 0 ? sum_us / n : 0);
+}
+
+/* Means over the requests that were joined: they add up to `total`. */
+static json_t *latency_split(const struct latency_split *s)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "total", mean_ms(s->total_us, s->units));
+    rpt_put(&out, "database", mean_ms(s->database_us, s->units));
+    rpt_put(&out, "idle_in_transaction", mean_ms(s->idle_in_transaction_us, s->units));
+    rpt_put(&out, "transfer", mean_ms(s->transfer_us, s->units));
+    rpt_put(&out, "application", mean_ms(s->application_us, s->units));
+    return out;
 }
 
 static void put_numbers(json_t **out, const struct endpoint_result *r)
@@ -62,6 +119,8 @@ static void put_numbers(json_t **out, const struct endpoint_result *r)
     rpt_put(out, "removable_queries", rpt_count(r->gain.statements));
     rpt_put(out, "errors", rpt_count(e->errors));
     rpt_put(out, "new_connections", rpt_count(e->new_connections));
+    rpt_put(out, "http", e->http != NULL ? http_numbers(e->http) : json_null());
+    rpt_put(out, "latency_split_ms", e->http != NULL ? latency_split(&e->split) : json_null());
 }
 
 static json_t *class_of(const struct growth *g)

@@ -58,7 +58,7 @@ static json_t *sources(const struct result *r)
 {
     json_t *out = json_object();
     rpt_put(&out, "wire", on_off(true));
-    rpt_put(&out, "http", on_off(false));
+    rpt_put(&out, "http", on_off(r->http));
     rpt_put(&out, "redis", on_off(false));
     rpt_put(&out, "source", on_off(false));
     rpt_put(&out, "tag", on_off(r->tagged));
@@ -86,6 +86,7 @@ json_t *rpt_run(const struct result *r)
     rpt_put(&out, "started", rpt_time(r->started_wall_us));
     rpt_put(&out, "ended", rpt_time(r->ended_wall_us));
     rpt_put(&out, "requests", rpt_count(r->units));
+    rpt_put(&out, "http_requests", rpt_count(r->http_requests));
     rpt_put(&out, "statements", rpt_count(r->statements));
     rpt_put(&out, "driver_statements", rpt_count(r->chatter));
     rpt_put(&out, "sessions", rpt_count(r->sessions));
@@ -192,6 +193,9 @@ json_t *rpt_coverage(const struct result *r)
     rpt_put(&out, "opaque_sessions", rpt_count(total));
     rpt_put(&out, "opaque", reasons);
     rpt_put(&out, "overflow", overflow(r));
+    rpt_put(&out, "joined_statements", rpt_count(r->joined_statements));
+    rpt_put(&out, "unjoined_statements", rpt_count(r->unjoined_statements));
+    rpt_put(&out, "hurried_records", rpt_count(r->hurried_records));
     rpt_put(&out, "statements_without_facts", rpt_count(r->without_facts));
     rpt_put(&out, "parser_restarts", rpt_count(r->parser_restarts));
     rpt_put(&out, "explained", rpt_count(r->explained));

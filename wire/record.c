@@ -184,6 +184,18 @@ static bool check_widths(const struct record_widths *r)
            tail_is(&r->h, sizeof(*r), r->n * sizeof(struct record_width));
 }
 
+static bool check_http(const struct record_http *r)
+{
+    return is_time(r->start_us) && r->request != 0 && r->status <= 999 &&
+           r->method_len <= RECORD_METHOD_MAX && r->route_len <= RECORD_ROUTE_MAX &&
+           tail_is(&r->h, sizeof(*r), (size_t)r->method_len + r->route_len);
+}
+
+static bool check_http_begin(const struct record_http_begin *r)
+{
+    return is_time(r->time_us) && r->request != 0 && tail_is(&r->h, sizeof(*r), 0);
+}
+
 static bool check_body(const struct record_header *h)
 {
     const void *r = h;
@@ -217,6 +229,10 @@ static bool check_body(const struct record_header *h)
                tail_is(h, sizeof(struct record_mark), 0);
     case RECORD_WIDTHS:
         return check_widths(r);
+    case RECORD_HTTP_BEGIN:
+        return check_http_begin(r);
+    case RECORD_HTTP:
+        return check_http(r);
     case RECORD_UNREAD:
         return is_time(((const struct record_unread *)r)->time_us) &&
                tail_is(h, sizeof(struct record_unread), 0);

@@ -219,6 +219,39 @@ struct record_widths {
     uint16_t pad[3];
 };
 
+enum { RECORD_ROUTE_MAX = 256, RECORD_METHOD_MAX = 16 };
+
+/* A request went on its way to the application. Its RECORD_HTTP follows when it is over. */
+struct record_http_begin {
+    struct record_header h;
+    uint64_t request; /* never 0, unique in the run */
+    int64_t time_us;
+};
+
+enum record_http_flags {
+    HTTP_ALONE = 1 << 0,  /* from its begin to its end no other request was in flight */
+    HTTP_CUT = 1 << 1,    /* its connection ended before its response did */
+    HTTP_TUNNEL = 1 << 2, /* it became another protocol; what that does is nobody's request */
+};
+
+/* An HTTP request and its response. Tail: method, route. The route is the path without its query,
+ * every segment that could be a value replaced (http/route.h). */
+struct record_http {
+    struct record_header h;
+    uint64_t request;
+    uint64_t connection;
+    uint64_t trace;         /* hash of a trace id or 0 */
+    int64_t start_us;       /* it was sent on to the application */
+    uint32_t first_us;      /* from start to the first byte of the final response; saturates */
+    uint32_t total_us;      /* from start to its last byte; saturates */
+    uint64_t request_bytes; /* of bodies, without chunk headers */
+    uint64_t response_bytes;
+    uint16_t status; /* 0 when none came */
+    uint16_t http_flags;
+    uint16_t method_len;
+    uint16_t route_len;
+};
+
 /* PRIVATE: holds values. A text with its literals, or the bound parameters, for EXPLAIN. Never
  * captured. Tail: the text, or n_params times {u32 type_oid, u16 format, u16 0, i32 length, bytes,
  * padding to 4}. */

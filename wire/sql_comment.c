@@ -254,7 +254,7 @@ static bool read_hex_id(struct span text, uint8_t *out)
 
 /* W3C Trace Context: version-traceid-parentid-flags; neither id is all zeros, version ff is none.
  */
-static uint64_t read_trace(struct span text)
+uint64_t sql_trace_hash(struct span text)
 {
     uint8_t id[TRACE_ID_BYTES];
     uint8_t other[TRACE_ID_BYTES];
@@ -283,7 +283,7 @@ static bool store_trace(struct sql_tag *tag, const struct pair *pair)
     uint8_t text[SQL_TAG_VALUE_MAX];
     if (tag->trace != 0)
         return false;
-    tag->trace = read_trace(span_of(text, decode(pair, text, sizeof(text))));
+    tag->trace = sql_trace_hash(span_of(text, decode(pair, text, sizeof(text))));
     return tag->trace != 0;
 }
 

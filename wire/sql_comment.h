@@ -47,6 +47,9 @@ unsigned sql_tag_read(struct sql_tag *tag, struct span comment);
 
 struct span sql_tag_value(const struct sql_tag *tag, enum sql_tag_key key);
 
+/* Hash of the trace-id of a W3C traceparent, wherever it stood; 0 when it is not a valid one. */
+uint64_t sql_trace_hash(struct span text);
+
 /* Identity of the tag over its present keys and values, trace excluded; 0 when no key is present.
  */
 uint64_t sql_tag_id(const struct sql_tag *tag);

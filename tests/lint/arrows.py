@@ -1,6 +1,7 @@
 """The arrows of the architecture, checked in the sources and in the linked archives: arrows.py BUILD_DIR
 
     proxy -> report -> detectors -> wire -> common        proxy -> config -> common
+    proxy -> http -> wire
 
 Names of files come on standard input. #include lines say what a layer means to use, the undefined symbols of
 its archive say what it does use; both are held against one table. BUILD_DIR holds a build without sanitizers.
@@ -38,6 +39,7 @@ def _layer(folder: str, layers: str, means: str) -> Layer:
 LAYERS = [
     _layer("common", "", "xxhash clock log threads"),
     _layer("wire", "common", "xxhash"),
+    _layer("http", "wire common", "llhttp"),
     _layer("detectors", "wire common", "xxhash"),
     _layer("detectors/facts", "wire common", "pg_query jansson"),
     _layer("detectors/advisor", "detectors wire common", "libpq jansson clock log threads sockets"),
@@ -45,7 +47,7 @@ LAYERS = [
     _layer("config", "common", "yaml"),
     _layer(
         "proxy",
-        "report config detectors facts advisor wire common",
+        "report config detectors facts advisor http wire common",
         "libevent openssl libpq jansson yaml xxhash clock log threads sockets stdout",
     ),
 ]
@@ -62,6 +64,7 @@ HEADERS = {
     "pg_query": re.compile(r"pg_query"),
     "jansson": re.compile(r"jansson"),
     "yaml": re.compile(r"yaml\.h$"),
+    "llhttp": re.compile(r"llhttp"),
     "xxhash": re.compile(r"xxh"),
     "cmocka": re.compile(r"cmocka"),
     # <time.h> is no clock: struct tm and strftime are arithmetic. Its clocks are found as symbols.
@@ -80,6 +83,7 @@ SYMBOLS = {
     "libpq": re.compile(r"PQ[a-z]"),
     "pg_query": re.compile(r"pg_query_"),
     "jansson": re.compile(r"json_(object|array|string|integer|real|true|null|dump|load|delete|pack|unpack)"),
+    "llhttp": re.compile(r"llhttp_"),
     "yaml": re.compile(r"yaml_(parser|emitter|document|event|token|get_version)"),
     "xxhash": re.compile(r"XXH"),
     "clock": re.compile(

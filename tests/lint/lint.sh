@@ -9,7 +9,7 @@ set -u
 . tests/lint/build.sh
 export PYTHONDONTWRITEBYTECODE=1 RUFF_CACHE_DIR="$PWD/build/lint-cache/ruff"
 # The link targets of the architecture, and the folders that are used by themselves.
-FOLDERS="common wire detectors detectors/facts detectors/advisor report config proxy python docker
+FOLDERS="common wire http detectors detectors/facts detectors/advisor report config proxy python docker
     tests tests/unit tests/e2e tests/suites tests/fuzz tests/bench tests/lint"
 
 c_files() { project_files | grep '\.c$'; }
@@ -43,7 +43,7 @@ check_headers() {
     # shellcheck disable=SC2046 # flags
     project_files | grep '\.h$' | xargs -r -d '\n' -n 1 -P "$JOBS" gcc -x c -std=c17 -fsyntax-only -D_GNU_SOURCE \
         -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -I . -I tests/unit \
-        -DPGSLEUTH_VERSION='""' -DPGSLEUTH_TEST_DATA='""' \
+        -DPGSLEUTH_VERSION='""' -DPGSLEUTH_TEST_DATA='""' -isystem /usr/share/include \
         $(pkg-config --cflags libxxhash yaml-0.1 jansson libpq libevent cmocka)
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-LAYERS = ["common", "wire", "detectors", "facts", "advisor", "report", "config", "proxy"]
+LAYERS = ["common", "wire", "http", "detectors", "facts", "advisor", "report", "config", "proxy"]
 
 
 def run(script, root, files, *arguments):

@@ -110,6 +110,8 @@ static inline void sample_text(const struct cfg_option *option, struct strbuf *o
         value.number = 2000;
     if (option->type == CFG_TYPE_ENUM)
         value.number = last_choice(option);
+    if (option->type == CFG_TYPE_BOOL)
+        value.number = strcmp(option->fallback, "false") == 0;
     value.levels = (struct levels){1.5, 2, 3, 4000000};
     if (option->type == CFG_TYPE_URL)
         strbuf_puts(out, "postgresql://user@host:1/sample");

@@ -90,7 +90,8 @@ static void test_load_every_option_round_trips_the_command_line(void **state)
         sample_text(option, &text);
         if (option->type == CFG_TYPE_BOOL) {
             strbuf_reset(&text);
-            strbuf_printf(&text, "--no-%s", name);
+            bool on = strcmp(option->fallback, "true") == 0;
+            strbuf_printf(&text, on ? "--no-%s" : "--%s", name);
         }
         struct loaded l = load_words(WORDS(strbuf_text(&text)), NONE_OF);
         assert_loaded(&l);

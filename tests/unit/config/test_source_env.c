@@ -63,7 +63,8 @@ static void test_env_kubernetes_service_links_are_passed_over(void **state)
               "PGSLEUTH_ADMIN_SERVICE_HOST=10.0.0.2", "PGSLEUTH_ADMIN_PORT=tcp://10.0.0.2:80"));
     assert_loaded(&l);
     cfg_options_fini(&l.options);
-    refuse(WORDS("PGSLEUTH_PORT=6432"), CFG_E_UNKNOWN, "PGSLEUTH_PORT: unknown variable");
+    refuse(WORDS("PGSLEUTH_PORT=6432"), CFG_E_UNKNOWN,
+           "PGSLEUTH_PORT: unknown variable; did you mean PGSLEUTH_HTTP?");
     refuse(WORDS("PGSLEUTH_ZEBRA=_PORT=tcp://"), CFG_E_UNKNOWN, "PGSLEUTH_ZEBRA: unknown variable");
 }
 

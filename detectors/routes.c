@@ -1,0 +1,148 @@
+#include "detectors/routes.h"
+
+#include "wire/values.h"
+
+enum { NOT_FOUND = 404 };
+
+#define OTHER_NAME    "{name}"
+#define UNKNOWN_ROUTE "{not found}"
+
+/* A place in paths: what was seen right behind one prefix. */
+struct place {
+    uint64_t key;
+    uint32_t children;
+};
+
+void routes_init(struct routes *r, struct arena *arena)
+{
+    *r = (struct routes){.arena = arena};
+    map64_init(&r->by_key, ROUTES_MAX);
+    map64_init(&r->segments, ROUTES_MAX_SEGMENTS);
+}
+
+void routes_fini(struct routes *r)
+{
+    map64_fini(&r->by_key);
+    map64_fini(&r->segments);
+}
+
+static struct place *place_behind(struct routes *r, const struct place *before, struct span segment)
+{
+    uint64_t key = wire_hash_combine(before->key, wire_value_hash_text(segment));
+    struct place *p = map64_get(&r->segments, key);
+    if (p != NULL)
+        return p;
+    p = r->segments.count < ROUTES_MAX_SEGMENTS ? arena_alloc(r->arena, sizeof(*p)) : NULL;
+    if (p == NULL || map64_put(&r->segments, key, p) != MAP64_OK)
+        return NULL;
+    *p = (struct place){.key = key};
+    return p;
+}
+
+static bool is_known(const struct routes *r, const struct place *before, struct span segment)
+{
+    return map64_get(&r->segments, wire_hash_combine(before->key, wire_value_hash_text(segment))) !=
+           NULL;
+}
+
+/* Step behind a segment, which becomes OTHER_NAME where too many were seen. */
+static struct place *step(struct routes *r, struct place *at, struct span *segment)
+{
+    bool literal = segment->len > 0 && segment->data[0] != '{';
+    if (literal && !is_known(r, at, *segment)) {
+        if (at->children >= ROUTES_MAX_CHILDREN)
+            *segment = span_of_text(OTHER_NAME);
+        else
+            at->children++;
+    }
+    return place_behind(r, at, *segment);
+}
+
+static size_t append(char *out, size_t at, struct span text)
+{
+    size_t n = text.len < RECORD_ROUTE_MAX - at ? text.len : RECORD_ROUTE_MAX - at;
+    if (n > 0)
+        memcpy(out + at, text.data, n);
+    return at + n;
+}
+
+/* Rewrite a path by what was learnt; its length, or 0 when no more can be learnt. */
+static size_t learn(struct routes *r, struct place *root, struct span path, char *out)
+{
+    size_t len = 0;
+    struct place *at = root;
+    while (path.len > 0 && path.data[0] == '/') {
+        path = span_skip(path, 1);
+        size_t n = 0;
+        while (n < path.len && path.data[n] != '/')
+            n++;
+        struct span segment = span_head(path, n);
+        path = span_skip(path, n);
+        at = step(r, at, &segment);
+        if (at == NULL)
+            return 0;
+        len = append(out, len, span_of_text("/"));
+        len = append(out, len, segment);
+    }
+    return path.len == 0 ? len : append(out, len, path);
+}
+
+static uint64_t key_of(struct span method, struct span route)
+{
+    return wire_hash_combine(wire_value_hash_text(method), wire_value_hash_text(route));
+}
+
+static struct http_route *new_route(struct routes *r, struct span method, struct span route)
+{
+    uint64_t key = key_of(method, route);
+    struct http_route *found = map64_get(&r->by_key, key);
+    if (found != NULL || r->by_key.count >= ROUTES_MAX)
+        return found;
+    found = arena_alloc(r->arena, sizeof(*found));
+    if (found == NULL || map64_put(&r->by_key, key, found) != MAP64_OK)
+        return NULL;
+    found->key = key;
+    found->method = arena_text(r->arena, method);
+    found->route = arena_text(r->arena, route);
+    if (found->method == NULL || found->route == NULL)
+        found->method = found->route = ""; /* no memory for its name */
+    return found;
+}
+
+static struct http_route *find(struct routes *r, struct span method, struct span path,
+                               uint16_t status)
+{
+    struct http_route *known = map64_get(&r->by_key, key_of(method, path));
+    if (known != NULL)
+        return known;
+    if (status == NOT_FOUND)
+        return new_route(r, method, span_of_text(UNKNOWN_ROUTE));
+    static const struct place nowhere = {.key = 1};
+    struct place *root = place_behind(r, &nowhere, method);
+    char text[RECORD_ROUTE_MAX];
+    size_t len = root != NULL ? learn(r, root, path, text) : 0;
+    return len > 0 ? new_route(r, method, span_of(text, len)) : NULL;
+}
+
+struct http_route *routes_add(struct routes *r, const struct record_http *http)
+{
+    struct span method = record_tail(&http->h, sizeof(*http), 0, http->method_len);
+    struct span path = record_tail(&http->h, sizeof(*http), http->method_len, http->route_len);
+    struct http_route *route = find(r, method, path, http->status);
+    if (route == NULL) {
+        r->overflowed++;
+        return NULL;
+    }
+    unsigned class = http->status / 100U;
+    route->requests++;
+    route->alone += (http->http_flags & HTTP_ALONE) != 0;
+    route->cut += (http->http_flags & HTTP_CUT) != 0;
+    route->by_status[class < ROUTE_STATUS_CLASSES ? class : 0]++;
+    route->request_bytes += http->request_bytes;
+    route->response_bytes += http->response_bytes;
+    if ((http->http_flags & (HTTP_CUT | HTTP_TUNNEL)) == 0) {
+        histogram_add(&route->first_us, r->arena, http->first_us);
+        histogram_add(&route->total_us, r->arena, http->total_us);
+    }
+    return route;
+}

@@ -1,0 +1,106 @@
+"""The application behind the HTTP listener: every route knows how many statements it sends.
+
+`GET /ask/N` and its likes send the same statement N times, so that a statement counted for the wrong request
+shows in the count. DATABASE_URL is pgsleuth's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+QUESTION = "SELECT count(*) FROM people WHERE id > $1"
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=2, max_size=10)
+    yield
+    await app.state.pool.close()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def ask(request: Request, times: int, comment: str = "") -> dict[str, int]:
+    async with request.app.state.pool.acquire() as connection:
+        for i in range(times):
+            await connection.fetchval(QUESTION + comment, i)
+    return {"asked": times}
+
+
+@app.get("/ask/one")
+async def ask_one(request: Request) -> dict[str, int]:
+    return await ask(request, 1)
+
+
+@app.get("/ask/two")
+async def ask_two(request: Request) -> dict[str, int]:
+    return await ask(request, 2)
+
+
+@app.post("/ask/seven")
+async def ask_seven(request: Request) -> dict[str, int]:
+    return await ask(request, 7)
+
+
+@app.get("/people/{person}/posts/{post}")
+async def ask_three(request: Request, person: int, post: str) -> dict[str, Any]:
+    return {"person": person, "post": post, **await ask(request, 3)}
+
+
+@app.get("/slow")
+async def slow(request: Request) -> dict[str, int]:
+    await asyncio.sleep(0.2)
+    return await ask(request, 4)
+
+
+@app.get("/traced")
+async def traced(request: Request) -> dict[str, int]:
+    """As an instrumented application does: the incoming trace goes into the SQL."""
+    parent = request.headers.get("traceparent", "")
+    return await ask(request, 5, f" /*traceparent='{parent}'*/" if parent else "")
+
+
+@app.get("/quiet")
+async def quiet() -> PlainTextResponse:
+    return PlainTextResponse("quiet")
+
+
+@app.get("/header")
+async def header(request: Request) -> dict[str, str]:
+    return {"traceparent": request.headers.get("traceparent", "")}
+
+
+@app.api_route("/echo/{status}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def echo(request: Request, status: int) -> PlainTextResponse:
+    """What came, back; with the headers that the request asks for."""
+    body = await request.body()
+    text = "" if status in (204, 304) else f"{request.method} {request.url.query} {body.hex()}"
+    return PlainTextResponse(text, status_code=status)
+
+
+@app.api_route("/stream/{pieces}/{size}", methods=["GET", "HEAD"])
+async def stream(pieces: int, size: int) -> StreamingResponse:
+    """Chunked, since its length is not told."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for i in range(pieces):
+            yield bytes([97 + i % 26]) * size
+
+    return StreamingResponse(body())
+
+
+@app.post("/swallow")
+async def swallow(request: Request) -> dict[str, Any]:
+    total = 0
+    async for piece in request.stream():
+        total += len(piece)
+    return {"bytes": total}
