@@ -82,7 +82,7 @@ struct record_session_end {
     uint32_t startup_us; /* StartupMessage to the first ReadyForQuery; 0 when it never came */
     uint16_t reason;     /* enum of proxy/close_reasons.def */
     uint8_t terminate;   /* the client said Terminate */
-    uint8_t pad;
+    uint8_t stopped;     /* by the end of pgsleuth itself: neither peer wanted it */
 };
 
 struct record_session_opaque {
