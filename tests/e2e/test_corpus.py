@@ -27,7 +27,7 @@ PLAIN_KITS = ("psycopg2", "psycopg3", "psycopg3-autocommit", "asyncpg")
 ORM_KITS = ("sqlalchemy-psycopg2", "sqlalchemy-psycopg3", "sqlalchemy-asyncpg")
 APPS = [(kit, app) for kit, (book, _) in RUNNERS.items() for app in book.apps]
 CACHED_APPS = [(kit, app) for kit in PLAIN_KITS for app in CACHED.apps]
-SIZED_APPS = sized.apps()
+SIZED_APPS = [(kit, app) for kit in sized.KITS for app in sized.SIZED.apps]
 ALL_APPS = [*APPS, *CACHED_APPS, *SIZED_APPS]
 AT_LEAST = 150
 AT_LEAST_A_RULE = 4
@@ -81,7 +81,7 @@ def audited(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for each in proxies:
             each.start()
         with ThreadPoolExecutor(len(PLAIN_KITS) + 1) as beside:
-            of_pools = beside.submit(sized.run, in_pools.target, in_pools.stop)
+            of_pools = beside.submit(sized.run, in_pools.target, SIZED_APPS, in_pools.stop)
             runs = [
                 beside.submit(RUNNERS[kit][1], cached.target, taking_turns(kit, CACHED.apps))
                 for kit in PLAIN_KITS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Callable
@@ -19,6 +19,7 @@ import psycopg2
 
 from corpus import App, Book, call
 from corpus.kits import DBAPI, Asyncpg
+from proxy import Outcome
 from server import Server, Target
 
 SIZED = Book()
@@ -128,9 +129,9 @@ KITS: dict[str, Callable[[Client], Any]] = {
 }
 
 
-def run(target: Target, stop: Callable[[], Any]) -> Any:
-    """Run all of every kit; what `stop` gives, which is called while all still hold what they hold."""
-    clients = [(each, Client(kit, target, call(kit, each, 0).tag)) for kit in KITS for each in SIZED.apps]
+def run(target: Target, apps: Iterable[tuple[str, App]], stop: Callable[[], Outcome]) -> Outcome:
+    """Run them at once; what `stop` gives, which is called while all still hold what they hold."""
+    clients = [(each, Client(kit, target, call(kit, each, 0).tag)) for kit, each in apps]
     try:
         with ThreadPoolExecutor(len(clients)) as threads:
             for done in [threads.submit(each.request, client, 0) for each, client in clients]:
@@ -139,10 +140,6 @@ def run(target: Target, stop: Callable[[], Any]) -> Any:
     finally:
         for _, client in clients:
             client.end()
-
-
-def apps() -> list[tuple[str, App]]:
-    return [(kit, each) for kit in KITS for each in SIZED.apps]
 
 
 # --- leaks ---
