@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum { MIN_RUN = 3, MIN_EACH_US = 10000, MAX_HASHES = 4096 };
-#define MIN_SHARE 0.3
+#define MIN_SHARE      0.3
 #define MAX_CONFIDENCE 0.6 /* values that were computed from rows look independent */
 
 /* A run of statements [from, to) of a unit. */

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus import RUNNERS, App, Call, make_tables, route, sized
+from corpus import RUNNERS, Call, make_tables, route, sized
 from corpus.cached import CACHED
 from corpus.captured import KEPT, Kept
 from proxy import Outcome, Proxy, run_command
