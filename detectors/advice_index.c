@@ -31,27 +31,13 @@ static struct index_part part_of(struct span text)
     return part;
 }
 
-/* Length of the first part: up to a comma outside parentheses. */
-static size_t part_len(struct span list)
-{
-    int depth = 0;
-    size_t i = 0;
-    for (; i < list.len && (list.data[i] != ',' || depth > 0); i++)
-        depth += list.data[i] == '(' ? 1 : list.data[i] == ')' ? -1 : 0;
-    return i;
-}
-
 static unsigned split(struct span list, struct index_part out[MAX_INDEX_PARTS])
 {
     unsigned n = 0;
-    while (list.len > 0 && n < MAX_INDEX_PARTS) {
-        size_t len = part_len(list);
-        struct span one = span_head(list, len);
-        while (one.len > 0 && one.data[0] == ' ')
-            one = span_skip(one, 1);
+    struct span one;
+    while (n < MAX_INDEX_PARTS && name_next_part(&list, &one)) {
         if (one.len > 0)
             out[n++] = part_of(one);
-        list = span_skip(list, len + 1);
     }
     return n;
 }

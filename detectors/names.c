@@ -194,3 +194,17 @@ struct name name_sql_in_python(struct span identifier, const char *otherwise)
 {
     return is_bare_sql(identifier) ? copy(identifier) : plain(otherwise);
 }
+
+bool name_next_part(struct span *list, struct span *part)
+{
+    int depth = 0;
+    size_t len = 0;
+    while (list->len > 0 && list->data[0] == ' ')
+        *list = span_skip(*list, 1);
+    for (; len < list->len && (list->data[len] != ',' || depth > 0); len++)
+        depth += list->data[len] == '(' ? 1 : list->data[len] == ')' ? -1 : 0;
+    *part = span_head(*list, len);
+    bool found = list->len > 0;
+    *list = span_skip(*list, len + 1);
+    return found;
+}

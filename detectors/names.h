@@ -34,4 +34,8 @@ bool name_sql(struct span identifier, struct name *out);
  */
 struct name name_sql_in_python(struct span identifier, const char *otherwise);
 
+/* Cut the next part off a list of columns and expressions, at a comma outside parentheses, without
+ * the spaces before it; false at the end. */
+bool name_next_part(struct span *list, struct span *part);
+
 #endif

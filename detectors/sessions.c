@@ -349,7 +349,7 @@ void sessions_end(struct sessions *s, const struct record_session_end *r)
         x->about.session = r->session;
         x->about.end_us = r->time_us;
         x->about.startup_us = r->startup_us;
-        if (s->end != NULL)
+        if (s->end != NULL && !r->stopped)
             s->end(s->close_arg, &x->about);
     }
     free(x);

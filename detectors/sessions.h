@@ -37,7 +37,7 @@ struct session_summary {
     struct endpoint *endpoint; /* of its last unit; NULL without any */
 };
 
-/* Told of each connection that ended. */
+/* Told of each connection that was ended; not of those that were open when pgsleuth stopped. */
 typedef void sessions_ended(void *arg, const struct session_summary *about);
 
 struct sessions {

@@ -229,7 +229,8 @@ static void end_tap(struct session *s)
     struct wire_session_end end = {.now_us = worker_now(s->worker),
                                    .bytes_from_client = s->client.bytes_in,
                                    .bytes_from_server = s->server.bytes_in,
-                                   .reason = (uint16_t)s->reason};
+                                   .reason = (uint16_t)s->reason,
+                                   .stopped = s->reason == CLOSE_SHUTDOWN};
     if (s->tapped)
         wire_tap_end(&s->tap, &end);
 }

@@ -395,6 +395,7 @@ void wire_conversation_end(struct wire_conversation *c, const struct wire_sessio
         .startup_us = c->startup_us,
         .reason = end->reason,
         .terminate = c->terminated,
+        .stopped = end->stopped,
     };
     ring_commit(c->ctx->ring);
 }

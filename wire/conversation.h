@@ -228,6 +228,7 @@ struct wire_session_end {
     uint64_t bytes_from_client;
     uint64_t bytes_from_server;
     uint16_t reason;
+    bool stopped; /* as in struct record_session_end */
 };
 
 /* Write what is complete and the session's last record, free everything. */

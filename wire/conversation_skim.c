@@ -6,11 +6,6 @@
  * in step again, and nothing needs to be known of what was between. That holds for the extended
  * protocol alone: a Query may be skipped after an error, and COPY-IN swallows Syncs. */
 
-static bool changes_names(const struct wire_request *request)
-{
-    return request->kind == WIRE_ASK_PARSE || request->kind == WIRE_ASK_CLOSE;
-}
-
 /* Count what is outstanding; false when it holds something whose replies cannot be counted so. */
 static bool count_queue(struct wire_conversation *c, struct wire_skim *skim)
 {
@@ -28,11 +23,12 @@ static bool count_queue(struct wire_conversation *c, struct wire_skim *skim)
             skim->executes++;
             break;
         case WIRE_ASK_PARSE:
+        case WIRE_ASK_CLOSE:
+            skim->renamed = true;
+            break;
         case WIRE_ASK_BIND:
         case WIRE_ASK_DESCRIBE_STATEMENT:
         case WIRE_ASK_DESCRIBE_PORTAL:
-        case WIRE_ASK_CLOSE:
-            skim->renamed |= changes_names(request);
             break;
         }
         skim->unsynced = request->kind != WIRE_ASK_SYNC;

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* What messages.def says of one type; max 0 and min 1 mark a type that does not exist. */
+/* What messages.def says of one type; `known` is false for bytes that are no type. */
 struct rule {
     uint32_t min;
     uint32_t max;

@@ -82,7 +82,7 @@ struct record_session_end {
     uint32_t startup_us; /* StartupMessage to the first ReadyForQuery; 0 when it never came */
     uint16_t reason;     /* enum of proxy/close_reasons.def */
     uint8_t terminate;   /* the client said Terminate */
-    uint8_t pad;
+    uint8_t stopped;     /* by the end of pgsleuth itself: neither peer wanted it */
 };
 
 struct record_session_opaque {
@@ -349,7 +349,7 @@ enum record_plan_flags {
     PLAN_NO_INDEX = 1 << 1,       /* enable_seqscan=off changed nothing: no index serves it */
     PLAN_NOT_WORTH_IT = 1 << 2,   /* no hypothetical index halves the plan's cost, or the planner
                                      leaves one aside that is there and could serve */
-    PLAN_GENERIC = 1 << 3,        /* generic_cost is known (PostgreSQL 16 and up) */
+    PLAN_GENERIC = 1 << 3,        /* generic_cost is known */
 };
 
 /* What the advisor learnt of a statement with one set of observed values: the costliest part of its

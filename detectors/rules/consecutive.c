@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 enum { MIN_RUN = 3, MIN_EACH_US = 10000, MAX_HASHES = 4096 };
-#define MIN_SHARE 0.3
+#define MIN_SHARE      0.3
+#define MAX_CONFIDENCE 0.6 /* values that were computed from rows look independent */
 
 /* A run of statements [from, to) of a unit. */
 struct run {
@@ -118,8 +119,8 @@ static void judge(const struct audit *a, const struct tally *t, struct findings 
         .what = "ms a request that need not be waited (p95)",
         .value = saved_ms,
         .levels = audit_settings(a)->consecutive_ms,
-        .confidence = 0.6,
-        /* values that were computed from rows look independent */ .role = "first",
+        .confidence = MAX_CONFIDENCE,
+        .role = "first",
         .other_role = "second",
     };
     struct finding *f = tally_finding(out, a, &det_consecutive, t, &m);

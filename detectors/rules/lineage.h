@@ -48,11 +48,9 @@ void lineage_free(struct lineage *l);
 
 /* Units whose repeats were not compared with all that was read before, for want of time. */
 uint64_t lineage_cut(const struct lineage *l);
+
 /* Whether a value is a small integer, which is in many columns by chance. */
 bool lineage_is_small(const struct lineage *l, uint64_t hash);
-
-/* One key, read, and answered: what a loop over rows sends. */
-bool lineage_is_single(const struct unit_exchange *x);
 
 /* The hashes of the k-th key column of an exchange, one a row. */
 const uint64_t *lineage_column(const struct unit_exchange *x, unsigned k, unsigned *n);

@@ -43,7 +43,8 @@ static bool is_write_heavy(const struct advice *a)
 }
 
 /* How bad, and why. */
-static void judge_severity(const struct det_settings *set, const struct advice *a)
+static void judge_severity(struct arena *arena, const struct det_settings *set,
+                           const struct advice *a)
 {
     const struct proposal *p = a->about;
     const struct usage *u = p->usage;
@@ -62,10 +63,10 @@ static void judge_severity(const struct det_settings *set, const struct advice *
         measure_cap(f, SEVERITY_LOW);
         f->severity_by = "a table of less than 10000 rows";
     }
-    if (!is_write_heavy(a) || f->severity == SEVERITY_LOW)
-        return;
-    measure_cap(f, (enum severity)(f->severity - 1));
-    f->severity_by = "one level less: ten writes for each read";
+    if (is_write_heavy(a)) {
+        measure_lower(arena, f, "there are ten writes for each read");
+        measure_cap(f, f->severity);
+    }
 }
 
 /* Plans are replaced in the catalogue; the finding keeps its own. */
@@ -291,7 +292,7 @@ static void add_finding(const struct audit *audit, struct findings *out, struct 
                        .activity = proposals_activity(p, about->table),
                        .served = count_served(p, about)};
     f->plan = keep_plan(out->arena, about->plan);
-    judge_severity(audit_settings(audit), &a);
+    judge_severity(out->arena, audit_settings(audit), &a);
     f->confidence = about->kind != PROPOSAL_STRUCTURE                 ? 0.9
                     : (about->plan->flags & PLAN_ON_FOREIGN_KEY) != 0 ? 0.7
                                                                       : 0.5;

@@ -1,6 +1,7 @@
 #include "detectors/rules/proposals.h"
 
 #include "detectors/ledger.h"
+#include "detectors/names.h"
 #include "detectors/rules/writes.h"
 
 #include <stdlib.h>
@@ -56,21 +57,14 @@ static bool judge_plan(const struct det_settings *set, const struct record_plan 
     return true;
 }
 
-/* Parts of a list of columns, split outside parentheses; more than MAX_PARTS when there are. */
+/* All parts of a list of columns, of which the first MAX_PARTS are given. */
 static unsigned split(struct span list, struct span out[MAX_PARTS])
 {
     unsigned n = 0;
-    while (list.len > 0) {
-        int depth = 0;
-        size_t len = 0;
-        for (; len < list.len && (list.data[len] != ',' || depth > 0); len++)
-            depth += list.data[len] == '(' ? 1 : list.data[len] == ')' ? -1 : 0;
+    struct span one;
+    for (; name_next_part(&list, &one); n++) {
         if (n < MAX_PARTS)
-            out[n] = span_head(list, len);
-        n++;
-        list = span_skip(list, len + 1);
-        while (list.len > 0 && list.data[0] == ' ')
-            list = span_skip(list, 1);
+            out[n] = one;
     }
     return n;
 }

@@ -163,7 +163,7 @@ class Server:
             "full_page_writes": "off",
             "synchronous_commit": "off",
             "shared_buffers": "64MB",
-            "max_connections": "150",
+            "max_connections": "400",
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.folder / "pg"),
             "timezone": "UTC",

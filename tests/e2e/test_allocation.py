@@ -24,6 +24,7 @@ from server import OPEN_ROLE, Server, Target
 FRAGILE = {"libgssapi_krb5", "libkrb5", "libk5crypto"}
 CODES = {0, 2, 3, 4, 5, 6, 7, 8, 9, 70}
 WAIT_S = 60
+REPORT_EVERY = 8  # failures of the helper: each made the report longer
 PATIENCE_S = 5  # of a client, with nothing to wait for
 ALL = 10**9
 WORDS = ("SELECT 1 + 1", "SELECT name FROM people WHERE id = 5", "SELECT id FROM people WHERE name = 'x'")
@@ -491,8 +492,9 @@ def test_helper_without_memory_costs_neither_traffic_nor_report(
                     assert len(c.execute(sql.encode()).fetchall()) == 2
             wait_until_quiet(memory, HELPER)
             memory.disarm()
-            assert report_now(proxy)
-            assert_whole(proxy.report_dir)
+            if n // step % REPORT_EVERY == 0:
+                assert report_now(proxy)
+                assert_whole(proxy.report_dir)
             n += step
         assert n > step + 1
         outcome = proxy.stop()

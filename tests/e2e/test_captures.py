@@ -3,7 +3,7 @@
     PGSLEUTH_GOLDEN=write    makes the reports anew of the captures: a rule or its words were meant to change
     PGSLEUTH_GOLDEN=record   makes the captures too, of applications of the corpus: their format has changed
 
-What they write is to be read in `git diff` before it is committed.
+With -k only those it names. What they write is to be read in `git diff` before it is committed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from difflib import unified_diff
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from corpus import RUNNERS, App, Call, make_tables, route
+from corpus import RUNNERS, Call, make_tables, route, sized
 from corpus.cached import CACHED
 from corpus.captured import KEPT, Kept
-from proxy import Proxy, run_command
+from proxy import Outcome, Proxy, run_command
 from server import Server
 
 FOLDER = Path(__file__).resolve().parents[1] / "data/captures"
@@ -54,19 +53,23 @@ def record(kept: Kept, server: Server, folder: Path) -> None:
     capture = FOLDER / f"{kept.file}.capture"
     capture.unlink(missing_ok=True)
     proxy = Proxy(folder / kept.file, server.app, capture=str(capture), report_interval_s="0")
-    labels: dict[str, App] = {}
+    labels = {f"GET {route(kept.kit, app)}": app for app in kept.apps()}
 
     def told() -> Iterator[Call]:
         for each in kept.calls():
-            labels[f"GET {route(kept.kit, each.app)}"] = each.app
             yield each
             if each.n == 0:
                 time.sleep(GRAMMAR_S)
 
+    def run() -> Outcome:
+        if kept.group == "sized":
+            return sized.run(proxy.target, [(kept.kit, app) for app in kept.apps()], proxy.stop)
+        RUNNERS[kept.kit][1](proxy.target, told())
+        return proxy.stop()
+
     try:
         proxy.start()
-        RUNNERS[kept.kit][1](proxy.target, told())
-        outcome = proxy.stop()
+        outcome = run()
     finally:
         proxy.kill()
     for endpoint, app in labels.items():
@@ -75,27 +78,22 @@ def record(kept: Kept, server: Server, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def captures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The files, made first when that was asked for."""
+def recorder(request: pytest.FixtureRequest) -> Server | None:
+    """The server to record with, when that was asked for."""
     if MODE != "record":
-        return
+        return None
     server: Server = request.getfixturevalue("server")
     make_tables(server)
-    folder = tmp_path_factory.mktemp("record")
-    FOLDER.mkdir(exist_ok=True)
-    cached = [kept for kept in KEPT if kept.group == "cached"]
-    with ThreadPoolExecutor(len(cached)) as beside:
-        runs = [beside.submit(record, kept, server, folder) for kept in cached]
-        for kept in KEPT:
-            if kept not in cached:
-                record(kept, server, folder)
-        for run in runs:
-            run.result()
+    sized.make_roles(server)
+    return server
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=[kept.file for kept in KEPT])
-def test_capture_gives_the_report_that_is_kept_with_it(captures: None, kept: Kept, tmp_path: Path) -> None:
-    del captures
+def test_capture_gives_the_report_that_is_kept_with_it(
+    recorder: Server | None, kept: Kept, tmp_path: Path
+) -> None:
+    if recorder is not None:
+        record(kept, recorder, tmp_path / "record")
     golden = FOLDER / f"{kept.file}.golden"
     report = audit(kept, tmp_path / "report")
     if MODE:
@@ -112,7 +110,7 @@ def test_capture_gives_the_report_that_is_kept_with_it(captures: None, kept: Kep
 
 def test_captures_hold_every_rule_of_the_corpus_and_no_more_bytes_than_a_clone_bears() -> None:
     rules = {rule for book, _ in RUNNERS.values() for app in book.apps for rule in app.label}
-    rules |= {rule for app in CACHED.apps for rule in app.label}
+    rules |= {rule for app in (*CACHED.apps, *sized.SIZED.apps) for rule in app.label}
     kept = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.golden"))
     assert rules <= set(re.findall(r"^ +rule: (\w+)$", kept, re.MULTILINE))
     files = sorted(FOLDER.iterdir())

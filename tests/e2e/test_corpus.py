@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 
 from advice import check_advice
-from corpus import RUNNERS, App, make_tables, one_after_the_other, route
+from corpus import RUNNERS, App, make_tables, one_after_the_other, route, sized
 from corpus.cached import CACHED, taking_turns
 from proxy import Outcome, Proxy, essence_of, issues_of, run_command
 from server import Server
@@ -27,6 +27,8 @@ PLAIN_KITS = ("psycopg2", "psycopg3", "psycopg3-autocommit", "asyncpg")
 ORM_KITS = ("sqlalchemy-psycopg2", "sqlalchemy-psycopg3", "sqlalchemy-asyncpg")
 APPS = [(kit, app) for kit, (book, _) in RUNNERS.items() for app in book.apps]
 CACHED_APPS = [(kit, app) for kit in PLAIN_KITS for app in CACHED.apps]
+SIZED_APPS = [(kit, app) for kit in sized.KITS for app in sized.SIZED.apps]
+ALL_APPS = [*APPS, *CACHED_APPS, *SIZED_APPS]
 AT_LEAST = 150
 AT_LEAST_A_RULE = 4
 # rule -> precision and recall that it must reach; all others those of OTHER_BARS
@@ -56,11 +58,13 @@ class Score:
 class Audited:
     main: Outcome
     cached: Outcome
+    sized: Outcome
 
 
 @pytest.fixture(scope="module")
 def audited(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     make_tables(server)
+    sized.make_roles(server)
     folder = tmp_path_factory.mktemp("corpus")
 
     def proxy(name: str, **options: str) -> Proxy:
@@ -69,23 +73,28 @@ def audited(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patient = {"connect_timeout_ms": "60s", "report_interval_s": "0"}
         return Proxy(folder / name, server.app, capture=capture, **patient, **options)
 
-    main, cached = proxy("main", rules_cacheable_read_ms=NOTHING_CACHEABLE), proxy("cached")
+    main = proxy("main", rules_cacheable_read_ms=NOTHING_CACHEABLE)
+    cached = proxy("cached")
+    in_pools = proxy("sized", rules_cacheable_read_ms=NOTHING_CACHEABLE)
+    proxies = [main, cached, in_pools]
     try:
-        main.start()
-        cached.start()
-        with ThreadPoolExecutor(len(PLAIN_KITS)) as beside:
+        for each in proxies:
+            each.start()
+        with ThreadPoolExecutor(len(PLAIN_KITS) + 1) as beside:
+            of_pools = beside.submit(sized.run, in_pools.target, SIZED_APPS, in_pools.stop)
             runs = [
                 beside.submit(RUNNERS[kit][1], cached.target, taking_turns(kit, CACHED.apps))
                 for kit in PLAIN_KITS
             ]
             for kit, (book, run) in RUNNERS.items():
                 run(main.target, one_after_the_other(kit, book.apps))
-            for each in runs:
-                each.result()
-        yield Audited(main.stop(), cached.stop())
+            for done in runs:
+                done.result()
+            pools = of_pools.result()
+        yield Audited(main.stop(), cached.stop(), pools)
     finally:
-        main.kill()
-        cached.kill()
+        for each in proxies:
+            each.kill()
 
 
 def count(found: dict[str, Score], apps: list[tuple[str, App]], rules_of: Callable[[str], set[str]]) -> None:
@@ -108,18 +117,19 @@ def scores(audited: Audited) -> dict[str, Score]:
     found: dict[str, Score] = defaultdict(Score)
     count(found, APPS, audited.main.rules)
     count(found, CACHED_APPS, audited.cached.rules)
+    count(found, SIZED_APPS, audited.sized.rules)
     return found
 
 
 def test_corpus_is_large_enough() -> None:
-    assert len(APPS) + len(CACHED_APPS) >= AT_LEAST
-    names = [route(kit, app) for kit, app in APPS + CACHED_APPS]
+    assert len(ALL_APPS) >= AT_LEAST
+    names = [route(kit, app) for kit, app in ALL_APPS]
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("rule", sorted({rule for _, app in APPS + CACHED_APPS for rule in app.label}))
+@pytest.mark.parametrize("rule", sorted({rule for _, app in ALL_APPS for rule in app.label}))
 def test_rule_has_applications_with_the_fault_and_nearly_with_it(rule: str) -> None:
-    apps = [app for _, app in APPS + CACHED_APPS]
+    apps = [app for _, app in ALL_APPS]
     assert sum(rule in app.label for app in apps) >= AT_LEAST_A_RULE
     assert sum(rule in app.near for app in apps) >= AT_LEAST_A_RULE
 
@@ -130,7 +140,7 @@ def test_precision_and_recall_of_every_rule(
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     lines = [
-        f"{len(APPS) + len(CACHED_APPS)} labelled applications",
+        f"{len(ALL_APPS)} labelled applications",
         f"{'rule':22} right wrong missed  near precision recall    bars",
     ]
     failed = []
@@ -175,7 +185,7 @@ def test_code_that_is_advised_parses_and_commands_work(audited: Audited, server:
     assert commands > 0
 
 
-@pytest.mark.parametrize("run", ["main", "cached"])
+@pytest.mark.parametrize("run", ["main", "cached", "sized"])
 def test_capture_of_the_corpus_gives_the_same_report(audited: Audited, run: str, tmp_path: Path) -> None:
     outcome: Outcome = getattr(audited, run)
     capture = outcome.report_dir.parent.parent / f"{run}.capture"

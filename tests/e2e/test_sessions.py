@@ -455,6 +455,29 @@ def test_messages_of_a_gigabyte_keep_memory_flat(pgsleuth: StartProxy, server: S
     assert most - before < 16 * MIB
 
 
+@pytest.mark.long
+def test_a_minute_of_ever_new_statements_stays_within_bounds(server: Server, pgsleuth: StartProxy) -> None:
+    """Every shape, route and tag is new, so that whatever is kept for each of them meets its cap."""
+    proxy = pgsleuth(server.app, workers=2, report_interval_s="5s")
+    until = time.monotonic() + 60
+
+    def client(n: int) -> int:
+        sent = 0
+        with psycopg.connect(**proxy.target.libpq(), autocommit=True, prepare_threshold=None) as connection:
+            while time.monotonic() < until:
+                sql = f"SELECT id AS c{n}_{sent} FROM people LIMIT 1 /*method='GET',route='/{n}/{sent}'*/"
+                connection.execute(sql.encode())
+                sent += 1
+        return sent
+
+    before = proxy.rss_bytes()
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(client, range(8))) > 0
+    # The sanitizers keep freed memory for a while, up to 256 MiB.
+    assert proxy.rss_bytes() - before < 768 * MIB
+    proxy.stop()
+
+
 def test_large_statement_passes_whole(server: Server, relay: Proxy) -> None:
     def ask(target: Target) -> Any:
         with wire.log_in(target) as session:

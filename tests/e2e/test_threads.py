@@ -145,7 +145,7 @@ def test_small_ring_drops_records_and_says_so_but_never_stops_the_relay(
         assert list(pool.map(client, range(4))) == list(range(4))
     coverage = proxy.stop().report["coverage"]
     assert coverage["opaque_sessions"] == 0
-    assert coverage["dropped_records"] >= 0
+    assert coverage["dropped_records"] > 0  # some 60,000 of 80,000
 
 
 def test_stop_while_sessions_come_and_go(server: Server, pgsleuth: StartProxy) -> None:
@@ -171,26 +171,3 @@ def test_stop_while_sessions_come_and_go(server: Server, pgsleuth: StartProxy) -
         for thread in threads:
             thread.join()
     assert outcome.report["run"]["sessions"] > 0
-
-
-@pytest.mark.long
-def test_a_minute_of_ever_new_statements_stays_within_bounds(server: Server, pgsleuth: StartProxy) -> None:
-    """Every shape, route and tag is new, so that whatever is kept for each of them meets its cap."""
-    proxy = pgsleuth(server.app, workers=2, report_interval_s="5s")
-    until = time.monotonic() + 60
-
-    def client(n: int) -> int:
-        sent = 0
-        with psycopg.connect(**proxy.target.libpq(), autocommit=True, prepare_threshold=None) as connection:
-            while time.monotonic() < until:
-                sql = f"SELECT id AS c{n}_{sent} FROM people LIMIT 1 /*method='GET',route='/{n}/{sent}'*/"
-                connection.execute(sql.encode())
-                sent += 1
-        return sent
-
-    before = proxy.rss_bytes()
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(client, range(8))) > 0
-    # The sanitizers keep freed memory for a while, up to 256 MiB.
-    assert proxy.rss_bytes() - before < 768 << 20
-    proxy.stop()

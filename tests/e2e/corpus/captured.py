@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from corpus import RUNNERS, App, Call, call
 from corpus.cached import CACHED, taking_turns
+from corpus.sized import SIZED
 
 for module in ("kits", "with_sqlalchemy", "with_django"):
     importlib.import_module(f"corpus.{module}")
@@ -43,14 +44,17 @@ class Kept:
     def file(self) -> str:
         return f"{self.kit}-{self.group}"
 
-    def calls(self) -> Iterator[Call]:
-        book = CACHED if self.group == "cached" else RUNNERS[self.kit][0]
+    def apps(self) -> list[App]:
+        book = {"cached": CACHED, "sized": SIZED}.get(self.group) or RUNNERS[self.kit][0]
         wanted = self.names.split()
-        apps = [app for app in book.apps if not wanted or app.name in wanted]
-        assert len(apps) >= max(1, len(wanted)), f"{self.file}: no application of one of these names"
-        if book is CACHED:
-            return taking_turns(self.kit, apps)
-        return (call(self.kit, app, n) for app in apps for n in range(times(app)))
+        found = [app for app in book.apps if not wanted or app.name in wanted]
+        assert len(found) >= max(1, len(wanted)), f"{self.file}: no application of one of these names"
+        return found
+
+    def calls(self) -> Iterator[Call]:
+        if self.group == "cached":
+            return taking_turns(self.kit, self.apps())
+        return (call(self.kit, app, n) for app in self.apps() for n in range(times(app)))
 
 
 KEPT = (
@@ -64,6 +68,7 @@ KEPT = (
     Kept("asyncpg", "loops", LOOPS),
     Kept("asyncpg", "results", RESULTS),
     Kept("asyncpg-pool", "all"),
+    Kept("psycopg3", "sized", "never-given-back given-back larger-than-its-use"),
     Kept("sqlalchemy-psycopg3", "orm", "lazy-books-3 lazy-nested flush-in-a-loop write-back selectin page"),
     Kept("sqlalchemy-asyncpg", "orm", "lazy-books-3 lazy-country-5 session-for-each-read selectin page"),
     Kept(

@@ -128,10 +128,28 @@ static void test_labelled_columns_are_read_as_columns(void **state)
     traffic_free(t);
 }
 
+static void test_list_is_cut_at_commas_outside_parentheses(void **state)
+{
+    (void)state;
+    struct span list = s("a, coalesce(b, lower(c)) DESC,d,"), part;
+    static const char *const parts[] = {"a", "coalesce(b, lower(c)) DESC", "d"};
+    for (int i = 0; i < 3; i++) {
+        assert_true(name_next_part(&list, &part));
+        assert_true(span_is(part, parts[i]));
+    }
+    assert_false(name_next_part(&list, &part));
+    assert_int_equal(part.len, 0);
+    list = s("f(a, b"); /* never closed: one part */
+    assert_true(name_next_part(&list, &part));
+    assert_true(span_is(part, "f(a, b"));
+    assert_false(name_next_part(&list, &part));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes_are_singular_and_camel_case),
+        cmocka_unit_test(test_list_is_cut_at_commas_outside_parentheses),
         cmocka_unit_test(test_unsafe_names_are_replaced),
         cmocka_unit_test(test_sql_names_are_quoted_where_they_must_be),
         cmocka_unit_test(test_asyncpg_pool_gets_asyncpg_code),

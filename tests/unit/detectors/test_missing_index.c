@@ -272,6 +272,7 @@ static void test_table_of_many_writes_gets_a_lower_severity(void **state)
     traffic_by_id(t, insert, 9, 1);
     assert_int_equal(found(t)->severity, SEVERITY_MEDIUM);
     assert_non_null(strstr(found(t)->impact, "each write pays for the index"));
+    assert_non_null(strstr(found(t)->severity_by, "one level less since there are ten writes"));
     traffic_free(t);
 }
 

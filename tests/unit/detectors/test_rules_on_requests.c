@@ -62,7 +62,9 @@ static void test_read_that_somebody_else_changes_is_not(void **state)
     traffic_free(t);
 }
 
-static void connections(struct traffic *t, int n, int units)
+typedef void end_connection(struct traffic *t, uint64_t session);
+
+static void connections(struct traffic *t, int n, int units, end_connection *end)
 {
     for (int i = 0; i < n; i++) {
         uint64_t session = 1 + (uint64_t)i % 60;
@@ -71,7 +73,7 @@ static void connections(struct traffic *t, int n, int units)
             read_price(t, i, 1);
             traffic_wait(t, 300);
         }
-        traffic_disconnect(t, session);
+        end(t, session);
     }
 }
 
@@ -80,7 +82,7 @@ static void test_connection_for_each_request_is_churn(void **state)
     (void)state;
     struct traffic *t = traffic_new();
     traffic_tag(t, "GET", "/price", NULL, NULL);
-    connections(t, 30, 1);
+    connections(t, 30, 1, traffic_disconnect);
     const struct finding *f = found(t, "connection_churn");
     assert_non_null(f);
     assert_int_equal(f->severity, SEVERITY_HIGH);
@@ -93,12 +95,17 @@ static void test_connections_that_serve_several_or_are_few_are_nothing(void **st
     (void)state;
     struct traffic *t = traffic_new();
     traffic_tag(t, "GET", "/price", NULL, NULL);
-    connections(t, 30, 3);
+    connections(t, 30, 3, traffic_disconnect);
     assert_null(found(t, "connection_churn"));
     traffic_free(t);
     t = traffic_new();
     traffic_tag(t, "GET", "/price", NULL, NULL);
-    connections(t, 8, 1);
+    connections(t, 8, 1, traffic_disconnect);
+    assert_null(found(t, "connection_churn"));
+    traffic_free(t);
+    t = traffic_new();
+    traffic_tag(t, "GET", "/price", NULL, NULL);
+    connections(t, 30, 1, traffic_stop); /* a large pool, and little to do */
     assert_null(found(t, "connection_churn"));
     traffic_free(t);
 }

@@ -151,6 +151,16 @@ static inline void traffic_disconnect(struct traffic *t, uint64_t session)
     traffic_send(t, RECORD_SESSION_END, sizeof(*r), 0);
 }
 
+/* pgsleuth itself stopped while this connection was open. */
+static inline void traffic_stop(struct traffic *t, uint64_t session)
+{
+    struct record_session_end *r = (void *)t->out.bytes;
+    r->session = session;
+    r->time_us = t->now_us;
+    r->stopped = 1;
+    traffic_send(t, RECORD_SESSION_END, sizeof(*r), 0);
+}
+
 /* A tag for what follows; NULL values are absent; a NULL route ends tagging. */
 static inline void traffic_tag(struct traffic *t, const char *method, const char *route,
                                const char *file, const char *line)

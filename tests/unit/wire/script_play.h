@@ -143,7 +143,12 @@ static inline void player_end(struct player *player, int64_t now_us)
     player->out->prepared = player->tap.conversation.prepared.count;
     player->out->portals = player->tap.conversation.portals.count;
     struct wire_session_end end = {
-        .now_us = now_us, .bytes_from_client = 1, .bytes_from_server = 2, .reason = 3};
+        .now_us = now_us,
+        .bytes_from_client = 1,
+        .bytes_from_server = 2,
+        .reason = 3,
+        .stopped = true,
+    };
     wire_tap_end(&player->tap, &end);
     player_drain(player);
 }

@@ -60,6 +60,7 @@ static void test_session_first_record_says_who_it_is(void **state)
     assert_int_equal(r->client_len, 8);
     const struct record_session_end *end = played_record(&p, RECORD_SESSION_END, 0);
     assert_int_equal(end->terminate, 0);
+    assert_int_equal(end->stopped, 1);
     assert_int_equal(end->startup_us, 5 * PLAY_STEP_US);
     played_fini(&p);
 }
