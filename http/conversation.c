@@ -1,5 +1,6 @@
 #include "http/conversation.h"
 
+#include "http/facts.h"
 #include "http/route.h"
 
 #include <assert.h>
@@ -41,6 +42,8 @@ static void write_request(struct http_conversation *c, const struct http_request
     const char *method = llhttp_method_name((llhttp_method_t)r->method);
     size_t method_len = strnlen(method, RECORD_METHOD_MAX);
     size_t size = record_size(sizeof(struct record_http), method_len + r->route_len);
+    uint32_t sampled, compressed;
+    http_sample_end(c->ctx->sample, c, &sampled, &compressed);
     struct record_http *out = ring_reserve(c->ctx->ring, size);
     if (out == NULL)
         return;
@@ -50,11 +53,16 @@ static void write_request(struct http_conversation *c, const struct http_request
         .request = r->id,
         .connection = c->id,
         .trace = r->trace,
+        .target = r->target,
+        .body = (flags & (HTTP_CUT | HTTP_TUNNEL)) == 0 ? XXH64_digest(&c->body) : 0,
         .start_us = r->start_us,
         .first_us = r->first_us != 0 ? saturated(r->first_us - r->start_us) : 0,
         .total_us = saturated(c->now_us - r->start_us),
         .request_bytes = r->request_bytes,
         .response_bytes = r->response_bytes,
+        .facts = r->facts,
+        .sampled = (flags & HTTP_CUT) == 0 ? sampled : 0,
+        .compressed = (flags & HTTP_CUT) == 0 ? compressed : 0,
         .status = r->status,
         .http_flags = flags,
         .method_len = (uint16_t)method_len,
@@ -72,6 +80,7 @@ static void finish(struct http_conversation *c, uint16_t flags)
     struct http_request *r = &c->queue[c->first];
     if (r->id != 0) {
         struct http_traffic *t = c->ctx->traffic;
+        flags |= r->first ? HTTP_FIRST : 0;
         bool alone = r->others == 0 && atomic_load(&t->begun) == r->begun;
         if (alone && (flags & HTTP_TUNNEL) == 0)
             flags |= HTTP_ALONE;
@@ -99,8 +108,9 @@ static int on_request_begin(llhttp_t *parser)
     c->in_head = true;
     c->target_len = 0;
     c->target_cut = false;
-    c->name_len = 0;
-    c->value_len = 0;
+    c->request_header.name_len = 0;
+    c->request_header.value_len = 0;
+    c->facts = 0;
     c->trace = 0;
     return 0;
 }
@@ -116,7 +126,8 @@ static int on_target(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-/* Keep a name or value while it fits: one that is longer is none of those that are looked for. */
+/* Keep a name or value while it fits: a name that is longer is none of those that are looked for.
+ */
 static void keep(char *out, size_t max, uint8_t *have, const char *at, size_t len)
 {
     size_t left = max - *have;
@@ -127,15 +138,15 @@ static void keep(char *out, size_t max, uint8_t *have, const char *at, size_t le
 
 static int on_request_name(llhttp_t *parser, const char *at, size_t len)
 {
-    struct http_conversation *c = of(parser);
-    keep(c->name, HTTP_NAME_MAX, &c->name_len, at, len);
+    struct http_header *h = &of(parser)->request_header;
+    keep(h->name, HTTP_NAME_MAX, &h->name_len, at, len);
     return 0;
 }
 
 static int on_request_value(llhttp_t *parser, const char *at, size_t len)
 {
-    struct http_conversation *c = of(parser);
-    keep(c->value, HTTP_VALUE_MAX, &c->value_len, at, len);
+    struct http_header *h = &of(parser)->request_header;
+    keep(h->value, HTTP_VALUE_MAX, &h->value_len, at, len);
     return 0;
 }
 
@@ -143,10 +154,13 @@ static int on_request_value_complete(llhttp_t *parser)
 {
     static const char name[] = "traceparent";
     struct http_conversation *c = of(parser);
-    if (c->name_len == sizeof(name) - 1 && strncasecmp(c->name, name, c->name_len) == 0)
-        c->trace = sql_trace_hash(span_of(c->value, c->value_len));
-    c->name_len = 0;
-    c->value_len = 0;
+    struct http_header *h = &c->request_header;
+    struct span value = span_of(h->value, h->value_len);
+    if (h->name_len == sizeof(name) - 1 && strncasecmp(h->name, name, h->name_len) == 0)
+        c->trace = sql_trace_hash(value);
+    c->facts |= http_request_facts(span_of(h->name, h->name_len), value);
+    h->name_len = 0;
+    h->value_len = 0;
     return 0;
 }
 
@@ -158,7 +172,9 @@ static int on_request_head(llhttp_t *parser)
     c->in_head = false;
     c->in_body = true;
     struct http_request *r = last_of(c);
-    *r = (struct http_request){.method = parser->method, .trace = c->trace};
+    *r = (struct http_request){.method = parser->method, .trace = c->trace, .facts = c->facts};
+    r->facts |= llhttp_should_keep_alive(parser) ? 0 : HTTP_CLIENT_CLOSES;
+    r->target = c->target_cut ? 0 : XXH3_64bits(c->target, c->target_len);
     r->route_len = (uint16_t)http_route(span_of(c->target, c->target_len), c->target_cut,
                                         c->ctx->patterns, r->route);
     return 0;
@@ -249,6 +265,8 @@ void http_admit(struct http_conversation *c, int64_t now_us)
     }
     assert(r != NULL && r->id == 0);
     r->id = ++c->ctx->next_request;
+    r->first = !c->begun;
+    c->begun = true;
     r->start_us = now_us;
     r->others = atomic_fetch_add(&c->ctx->traffic->open, 1);
     r->begun = atomic_fetch_add(&c->ctx->traffic->begun, 1) + 1;
@@ -283,7 +301,46 @@ static int on_response_begin(llhttp_t *parser)
     if (r == NULL)
         return -1;
     r->first_us = c->now_us;
+    r->facts &= HTTP_OF_REQUEST;
+    c->response_header.name_len = 0;
+    c->response_header.value_len = 0;
+    XXH64_reset(&c->body, 0);
     return 0;
+}
+
+static int on_response_name(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http_header *h = &of(parser)->response_header;
+    keep(h->name, HTTP_NAME_MAX, &h->name_len, at, len);
+    return 0;
+}
+
+static int on_response_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http_header *h = &of(parser)->response_header;
+    keep(h->value, HTTP_VALUE_MAX, &h->value_len, at, len);
+    return 0;
+}
+
+static int on_response_value_complete(llhttp_t *parser)
+{
+    struct http_conversation *c = of(parser);
+    struct http_header *h = &c->response_header;
+    struct http_request *r = answered(c);
+    if (r != NULL)
+        r->facts |=
+            http_response_facts(span_of(h->name, h->name_len), span_of(h->value, h->value_len));
+    h->name_len = 0;
+    h->value_len = 0;
+    return 0;
+}
+
+/* Whether compressing it would have been welcome and was not done. */
+static bool is_worth_a_sample(const struct http_request *r)
+{
+    const uint32_t wanted = HTTP_TAKES_CODING | HTTP_TEXT;
+    return r->status == 200 && r->method != HTTP_HEAD &&
+           (r->facts & (wanted | HTTP_CODED | HTTP_STREAM)) == wanted;
 }
 
 /* 1xx but 101 announces another response to the same request. */
@@ -299,6 +356,9 @@ static int on_response_head(llhttp_t *parser)
     r->status = parser->status_code;
     if (is_interim(parser))
         return 0;
+    c->last = llhttp_should_keep_alive(parser) == 0;
+    if (is_worth_a_sample(r))
+        (void)http_sample_begin(c->ctx->sample, c, c->now_us);
     bool connected = r->method == HTTP_CONNECT && r->status / 100 == 2;
     if (c->switching && c->count == 1 && (r->status == 101 || connected)) {
         c->tunnel = true;
@@ -311,9 +371,10 @@ static int on_response_head(llhttp_t *parser)
 
 static int on_response_body(llhttp_t *parser, const char *at, size_t len)
 {
-    (void)at;
-    struct http_request *r = answered(of(parser));
-    r->response_bytes += len;
+    struct http_conversation *c = of(parser);
+    answered(c)->response_bytes += len;
+    XXH64_update(&c->body, at, len);
+    http_sample_add(c->ctx->sample, c, span_of(at, len));
     return 0;
 }
 
@@ -323,7 +384,7 @@ static int on_response_whole(llhttp_t *parser)
     if (is_interim(parser))
         return 0;
     bool refused = c->switching && c->count == 1; /* what asked to switch is the last one */
-    finish(c, 0);
+    finish(c, c->last ? HTTP_LAST : 0);
     if (refused)
         refuse_switch(c);
     return 0;
@@ -331,6 +392,9 @@ static int on_response_whole(llhttp_t *parser)
 
 static const llhttp_settings_t response_settings = {
     .on_message_begin = on_response_begin,
+    .on_header_field = on_response_name,
+    .on_header_value = on_response_value,
+    .on_header_value_complete = on_response_value_complete,
     .on_headers_complete = on_response_head,
     .on_body = on_response_body,
     .on_message_complete = on_response_whole,
@@ -369,6 +433,7 @@ void http_server_ended(struct http_conversation *c, int64_t now_us)
 void http_begin(struct http_conversation *c, struct http_context *ctx, uint64_t id)
 {
     *c = (struct http_conversation){.ctx = ctx, .id = id};
+    XXH64_reset(&c->body, 0);
     llhttp_init(&c->requests, HTTP_REQUEST, &request_settings);
     llhttp_init(&c->responses, HTTP_RESPONSE, &response_settings);
     c->requests.data = c;

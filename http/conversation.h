@@ -24,7 +24,9 @@
 #ifndef PGSLEUTH_HTTP_CONVERSATION_H
 #define PGSLEUTH_HTTP_CONVERSATION_H
 
+#include "common/hash.h"
 #include "common/ring.h"
+#include "http/sample.h"
 #include "wire/record.h"
 
 #include <llhttp/llhttp.h>
@@ -33,8 +35,16 @@
 enum {
     HTTP_MAX_PIPELINED = 8,
     HTTP_TARGET_MAX = 1024, /* of a request target, what is looked at for its route */
-    HTTP_NAME_MAX = 16,     /* of a header's name: long enough to tell those that are read */
-    HTTP_VALUE_MAX = 64,
+    HTTP_NAME_MAX = 24,     /* of a header's name: longer than those that are read */
+    HTTP_VALUE_MAX = 120,
+};
+
+/* A header as far as it was read. */
+struct http_header {
+    uint8_t name_len;
+    uint8_t value_len;
+    char name[HTTP_NAME_MAX];
+    char value[HTTP_VALUE_MAX];
 };
 
 /* What all workers count together: whether a request was ever beside another one. */
@@ -47,21 +57,25 @@ struct http_traffic {
 struct http_context {
     struct ring *ring;
     struct http_traffic *traffic;
-    const char *patterns;  /* http/route.h */
-    uint64_t next_request; /* ids given so far; begins at a number of the worker's own */
+    struct http_sample *sample; /* or NULL */
+    const char *patterns;       /* http/route.h */
+    uint64_t next_request;      /* ids given so far; begins at a number of the worker's own */
 };
 
 /* A request whose response is not over. */
 struct http_request {
     uint64_t id; /* 0: not admitted yet */
     uint64_t trace;
+    uint64_t target;
     int64_t start_us;
     int64_t first_us; /* of the response; 0 before it */
     uint64_t request_bytes;
     uint64_t response_bytes;
     unsigned long others; /* in flight when it began */
     unsigned long begun;  /* requests begun, with this one, when it began */
+    uint32_t facts;       /* of enum record_http_facts */
     uint8_t method;       /* llhttp_method_t */
+    bool first;           /* of the connection */
     uint16_t status;
     uint16_t route_len;
     char route[RECORD_ROUTE_MAX];
@@ -84,12 +98,14 @@ struct http_conversation {
     bool early;         /* the request that ended last was answered before its end */
     bool blind;         /* a response could not be read */
     bool target_cut;
+    bool begun; /* some request was admitted */
+    bool last;  /* the response that is read is the last one of its connection */
     uint16_t target_len;
-    uint8_t name_len;
-    uint8_t value_len;
+    uint32_t facts; /* of the request whose head is read */
     uint64_t trace;
-    char name[HTTP_NAME_MAX];
-    char value[HTTP_VALUE_MAX];
+    XXH64_state_t body; /* of the response that is read */
+    struct http_header request_header;
+    struct http_header response_header;
     char target[HTTP_TARGET_MAX];
 };
 

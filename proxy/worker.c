@@ -180,10 +180,12 @@ static int open_doors(struct worker *w, char *error, size_t error_size)
 static void init_http(struct worker *w)
 {
     struct http_shared *all = w->options.http;
-    w->http = (struct http_context){.ring = w->ring,
-                                    .traffic = &all->traffic,
-                                    .patterns = all->patterns,
-                                    .next_request = (uint64_t)w->index << 48};
+    w->http =
+        (struct http_context){.ring = w->ring,
+                              .sample = http_sample_new(), /* without it nothing is measured */
+                              .traffic = &all->traffic,
+                              .patterns = all->patterns,
+                              .next_request = (uint64_t)w->index << 48};
     http_gate_add(&all->gate, w->control_fd);
 }
 
@@ -287,6 +289,7 @@ void worker_free(struct worker *w)
         event_del(&w->accept_again);
         wire_context_fini(&w->wire);
     }
+    http_sample_free(w->http.sample);
     if (w->base != NULL)
         event_base_free(w->base);
     ring_free(w->ring);

@@ -232,6 +232,27 @@ enum record_http_flags {
     HTTP_ALONE = 1 << 0,  /* from its begin to its end no other request was in flight */
     HTTP_CUT = 1 << 1,    /* its connection ended before its response did */
     HTTP_TUNNEL = 1 << 2, /* it became another protocol; what that does is nobody's request */
+    HTTP_FIRST = 1 << 3,  /* of its connection */
+    HTTP_LAST = 1 << 4,   /* the application closes its connection behind it */
+};
+
+/* What the headers said. */
+enum record_http_facts {
+    HTTP_TAKES_CODING = 1 << 0, /* Accept-Encoding: gzip, br or zstd */
+    HTTP_PERSONAL = 1 << 1,     /* Authorization or Cookie */
+    HTTP_CONDITIONAL = 1 << 2,  /* If-None-Match or If-Modified-Since */
+    HTTP_CLIENT_CLOSES = 1 << 3,
+    HTTP_OF_REQUEST = (1 << 4) - 1, /* all of these */
+    HTTP_CODED = 1 << 4,            /* Content-Encoding */
+    HTTP_TEXT = 1 << 5,             /* Content-Type is one that compression makes smaller */
+    HTTP_STREAM = 1 << 6,
+    HTTP_VALIDATOR = 1 << 7, /* ETag or Last-Modified */
+    HTTP_POLICY = 1 << 8,    /* Cache-Control or Expires */
+    HTTP_NO_STORE = 1 << 9,
+    HTTP_PUBLIC = 1 << 10,
+    HTTP_LASTS = 1 << 11, /* it may be used again for a time */
+    HTTP_SETS_COOKIE = 1 << 12,
+    HTTP_LIMITS_RATE = 1 << 13, /* RateLimit and its like */
 };
 
 /* An HTTP request and its response. Tail: method, route. The route is the path without its query,
@@ -241,15 +262,21 @@ struct record_http {
     uint64_t request;
     uint64_t connection;
     uint64_t trace;         /* hash of a trace id or 0 */
+    uint64_t target;        /* hash of the target with its query; 0: too long */
+    uint64_t body;          /* hash of the response's, as it was sent; 0: it was cut */
     int64_t start_us;       /* it was sent on to the application */
     uint32_t first_us;      /* from start to the first byte of the final response; saturates */
     uint32_t total_us;      /* from start to its last byte; saturates */
     uint64_t request_bytes; /* of bodies, without chunk headers */
     uint64_t response_bytes;
-    uint16_t status; /* 0 when none came */
+    uint32_t facts;      /* of enum record_http_facts */
+    uint32_t sampled;    /* bytes of the response that were compressed to see what it saves */
+    uint32_t compressed; /* what they became */
+    uint16_t status;     /* 0 when none came */
     uint16_t http_flags;
     uint16_t method_len;
     uint16_t route_len;
+    uint32_t pad;
 };
 
 /* PRIVATE: holds values. A text with its literals, or the bound parameters, for EXPLAIN. Never

@@ -39,7 +39,7 @@ def _layer(folder: str, layers: str, means: str) -> Layer:
 LAYERS = [
     _layer("common", "", "xxhash clock log threads"),
     _layer("wire", "common", "xxhash"),
-    _layer("http", "wire common", "llhttp"),
+    _layer("http", "wire common", "llhttp zlib"),
     _layer("detectors", "wire common", "xxhash"),
     _layer("detectors/facts", "wire common", "pg_query jansson"),
     _layer("detectors/advisor", "detectors wire common", "libpq jansson clock log threads sockets"),
@@ -66,6 +66,7 @@ HEADERS = {
     "yaml": re.compile(r"yaml\.h$"),
     "llhttp": re.compile(r"llhttp"),
     "xxhash": re.compile(r"xxh"),
+    "zlib": re.compile(r"zlib\.h$"),
     "cmocka": re.compile(r"cmocka"),
     # <time.h> is no clock: struct tm and strftime are arithmetic. Its clocks are found as symbols.
     "clock": re.compile(r"sys/time\.h$|sys/timerfd\.h$|common/clock\.h$"),
@@ -86,6 +87,7 @@ SYMBOLS = {
     "llhttp": re.compile(r"llhttp_"),
     "yaml": re.compile(r"yaml_(parser|emitter|document|event|token|get_version)"),
     "xxhash": re.compile(r"XXH"),
+    "zlib": re.compile(r"(deflate|inflate|compress|uncompress)[A-Z0-9_]*"),
     "clock": re.compile(
         r"(clock_gettime|clock_nanosleep|clock_monotonic_us|clock_wall_us|gettimeofday|timespec_get|time|times"
         r"|ftime|localtime|localtime_r|mktime|nanosleep|usleep|sleep)$"

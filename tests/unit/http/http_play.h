@@ -43,7 +43,8 @@ static inline void play_init(struct play *p, size_t piece)
     *p = (struct play){.piece = piece, .now_us = 1000000};
     p->ring = ring_new(1 << 16);
     assert_non_null(p->ring);
-    p->ctx = (struct http_context){.ring = p->ring, .traffic = &p->traffic, .patterns = ""};
+    p->ctx = (struct http_context){
+        .ring = p->ring, .sample = http_sample_new(), .traffic = &p->traffic, .patterns = ""};
     http_begin(&p->http, &p->ctx, 7);
 }
 
@@ -73,6 +74,7 @@ static inline void play_fini(struct play *p)
     http_end(&p->http, p->now_us);
     play_drain(p);
     assert_int_equal(atomic_load(&p->traffic.open), 0);
+    http_sample_free(p->ctx.sample);
     ring_free(p->ring);
 }
 

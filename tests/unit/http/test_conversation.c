@@ -22,7 +22,7 @@ static void test_conversation_request_and_response_become_a_record(void **state)
             assert_int_equal(r->status, 201);
             assert_int_equal(r->request_bytes, 5);
             assert_int_equal(r->response_bytes, 3);
-            assert_int_equal(r->http_flags, HTTP_ALONE);
+            assert_int_equal(r->http_flags, HTTP_ALONE | HTTP_FIRST);
             assert_int_equal(r->first_us, 1000);
             assert_int_equal(r->total_us, 1000);
             assert_int_equal(r->trace, 0);
@@ -123,7 +123,7 @@ static void test_conversation_response_until_the_end_ends_with_it(void **state)
     play_drain(&p);
     assert_int_equal(p.n, 1);
     assert_int_equal(p.records[0].http.response_bytes, 9);
-    assert_int_equal(p.records[0].http.http_flags, HTTP_ALONE);
+    assert_int_equal(p.records[0].http.http_flags, HTTP_ALONE | HTTP_FIRST | HTTP_LAST);
     play_fini(&p);
 }
 
@@ -143,7 +143,7 @@ static void test_conversation_switched_protocol_is_a_tunnel_and_never_alone(void
                             "Upgrade: websocket\r\n\r\n\x81yy");
             assert_true(p.http.tunnel);
             assert_int_equal(p.n, 1);
-            assert_int_equal(p.records[0].http.http_flags, HTTP_TUNNEL);
+            assert_int_equal(p.records[0].http.http_flags, HTTP_TUNNEL | HTTP_FIRST);
             assert_int_equal(atomic_load(&p.traffic.open), 1);
             play_fini(&p);
         }
@@ -299,6 +299,57 @@ static void test_conversation_answer_before_the_end_of_the_request(void **state)
         }
 }
 
+static void test_conversation_headers_become_facts_and_a_body_is_sampled(void **state)
+{
+    (void)state;
+    for
+        EACH_CUT(i)
+        {
+            struct play p;
+            play_init(&p, pieces[i]);
+            play_client(&p, "GET /a?page=1 HTTP/1.1\r\nAccept-Encoding: gzip, br\r\n"
+                            "Cookie: secret\r\nX-Very-Long-Header-Name-Of-Nobody: 1\r\n\r\n");
+            play_server(&p, "HTTP/1.1 103 Early Hints\r\nSet-Cookie: a=b\r\n\r\n"
+                            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                            "ETag: \"1\"\r\nContent-Length: 30\r\n\r\n"
+                            "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1");
+            play_client(&p, "GET /a?page=1 HTTP/1.1\r\nConnection: close\r\n\r\n");
+            play_server(&p, "HTTP/1.1 200 OK\r\nContent-Length: 30\r\nConnection: close\r\n\r\n"
+                            "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1");
+            assert_int_equal(p.n, 2);
+            const struct record_http *a = &p.records[0].http, *b = &p.records[1].http;
+            assert_int_equal(a->facts,
+                             HTTP_TAKES_CODING | HTTP_PERSONAL | HTTP_TEXT | HTTP_VALIDATOR);
+            assert_int_equal(a->http_flags, HTTP_ALONE | HTTP_FIRST);
+            assert_int_equal(a->sampled, 30);
+            assert_in_range(a->compressed, 8, 29);
+            assert_int_equal(b->facts, HTTP_CLIENT_CLOSES);
+            assert_int_equal(b->http_flags, HTTP_ALONE | HTTP_LAST);
+            assert_int_equal(b->sampled, 0);
+            assert_true(a->target != 0 && a->target == b->target);
+            assert_true(a->body != 0 && a->body == b->body);
+            play_fini(&p);
+        }
+}
+
+static void test_conversation_other_query_and_other_body_have_other_hashes(void **state)
+{
+    (void)state;
+    struct play p;
+    play_init(&p, 0);
+    play_client(&p, "GET /a?page=1 HTTP/1.1\r\n\r\n");
+    play_server(&p, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+    play_client(&p, "GET /a?page=2 HTTP/1.1\r\n\r\n");
+    play_server(&p, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2");
+    play_client(&p, "GET /a?page=1 HTTP/1.1\r\n\r\n");
+    play_server(&p, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1");
+    play_fini(&p); /* in the middle of a body */
+    assert_int_equal(p.n, 3);
+    assert_true(p.records[0].http.target != p.records[1].http.target);
+    assert_true(p.records[0].http.body != p.records[1].http.body);
+    assert_int_equal(p.records[2].http.body, 0);
+}
+
 static void test_conversation_trace_is_that_of_the_sql_comment(void **state)
 {
     (void)state;
@@ -362,6 +413,8 @@ int main(void)
         cmocka_unit_test(test_conversation_unreadable_response_goes_on_without_records),
         cmocka_unit_test(test_conversation_response_nobody_asked_for_is_unreadable),
         cmocka_unit_test(test_conversation_answer_before_the_end_of_the_request),
+        cmocka_unit_test(test_conversation_headers_become_facts_and_a_body_is_sampled),
+        cmocka_unit_test(test_conversation_other_query_and_other_body_have_other_hashes),
         cmocka_unit_test(test_conversation_trace_is_that_of_the_sql_comment),
         cmocka_unit_test(test_conversation_two_connections_at_once_are_not_alone),
     };
