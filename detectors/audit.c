@@ -282,6 +282,14 @@ static int64_t time_of(const struct record_header *record)
     }
 }
 
+static void add_request(struct audit *a, const struct record_http *r)
+{
+    struct http_route *route = routes_add(&a->routes, r);
+    if (route != NULL && route->endpoint == NULL)
+        route->endpoint = ledger_of_route(a->ledger, route);
+    join_end(&a->join, r, route);
+}
+
 static void add_session_record(struct audit *a, const struct record_header *record)
 {
     if (a->join.seen)
@@ -307,7 +315,7 @@ void audit_record(struct audit *a, const struct record_header *record)
         join_begin(&a->join, r);
         break;
     case RECORD_HTTP:
-        join_end(&a->join, r, routes_add(&a->routes, r));
+        add_request(a, r);
         break;
     case RECORD_SESSION_OPAQUE:
         add_opaque(a, r);
@@ -431,6 +439,11 @@ const struct det_settings *audit_settings(const struct audit *a)
 const struct endpoint *audit_endpoints(const struct audit *a)
 {
     return a->ledger->first;
+}
+
+const struct http_route *audit_routes(const struct audit *a)
+{
+    return a->routes.first;
 }
 
 const struct usage *audit_usage(const struct audit *a, const struct endpoint *e,

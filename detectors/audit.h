@@ -46,6 +46,9 @@ const struct det_settings *audit_settings(const struct audit *a);
 /* First endpoint; follow `next`. */
 const struct endpoint *audit_endpoints(const struct audit *a);
 
+/* HTTP routes, in order of first sight. */
+const struct http_route *audit_routes(const struct audit *a);
+
 /* The least time that any statement took, no more than the assumed round trip: what no cure of a
  * statement's plan can take away. 0 before any. */
 uint64_t audit_least_us(const struct audit *a);

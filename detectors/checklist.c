@@ -4,6 +4,25 @@ enum {
     ENOUGH_UNITS = 20, /* seen, before silence counts as a pass */
     ITEM_STREAMING = 28,
     STREAMING_ROWS = 10000, /* a page is the cure below, a stream above */
+    ITEM_ASYNC = 9,         /* statements one after the other show on the wire */
+    ITEM_BACKGROUND = 10,
+    ITEM_COMPRESSION = 11,
+    ITEM_CACHING = 12,
+    ITEM_RATE_LIMIT = 15,
+    ITEM_KEEP_ALIVE = 16,
+    ITEM_HTTP_CACHE = 40,
+};
+
+/* What the HTTP side says of the items that it settles, added up over routes. */
+struct http_evidence {
+    uint64_t requests;
+    uint64_t joined;  /* units that are known to be of one request */
+    uint64_t wanted;  /* bodies that would become smaller, and whose client takes them so */
+    uint64_t coded;   /* of them compressed */
+    uint64_t answers; /* to GET, that a cache could keep */
+    uint64_t kept;    /* of them with a validator or a time to live */
+    uint64_t not_modified;
+    uint64_t limits; /* 429, and answers that tell their limit */
 };
 
 /* What a verdict looks at. */
@@ -13,6 +32,7 @@ struct scope {
     uint64_t units;
     bool facts; /* the grammar told of statements */
     bool plans; /* plans came back */
+    struct http_evidence http;
 };
 
 enum source { WIRE, PLAN, HTTP, REDIS, SOURCE, MANUAL };
@@ -74,6 +94,60 @@ static void not_observed(struct checklist_item *out, const char *reason, const c
     out->how_to_observe = how;
 }
 
+/* --- what only HTTP shows --- */
+
+static void add_route(struct http_evidence *h, const struct http_route *r)
+{
+    h->requests += r->requests;
+    h->wanted += r->coding.plain + r->coding.coded;
+    h->coded += r->coding.coded;
+    h->answers += r->caching.answers;
+    h->kept +=
+        r->caching.validators > r->caching.lasting ? r->caching.validators : r->caching.lasting;
+    h->not_modified += r->caching.not_modified;
+    h->limits += r->limited + r->limits_told;
+}
+
+static void pass(struct checklist_item *out, const char *reason)
+{
+    out->verdict = VERDICT_PASS;
+    out->reason = reason;
+}
+
+/* No finding fails it: a pass wants positive evidence. */
+static void judge_http(const struct http_evidence *h, const struct row *row,
+                       struct checklist_item *out)
+{
+    if (h->requests == 0)
+        not_observed(out, "its source was not seen", row->how);
+    else if (row->id == ITEM_RATE_LIMIT && h->limits > 0)
+        pass(out, "answers told of a limit or were 429");
+    else if (row->id == ITEM_RATE_LIMIT)
+        not_observed(out, "no limit was told or reached; it may stand before the application",
+                     "Look at what is before the application, and for slowapi or DRF's throttles");
+    else if (h->requests < ENOUGH_UNITS)
+        not_observed(out, "fewer than 20 requests were seen",
+                     "Send more requests through pgsleuth");
+    else if (row->id == ITEM_COMPRESSION && h->coded > 0 && h->coded * 2 > h->wanted)
+        pass(out, "most bodies that become smaller were compressed");
+    else if (row->id == ITEM_COMPRESSION)
+        not_observed(out, "no client asked for compressed bodies worth it",
+                     "Send Accept-Encoding: gzip, as browsers do");
+    else if (row->id == ITEM_CACHING && h->kept * 2 > h->answers && h->answers > 0)
+        pass(out, "most answers to GET have a validator or a time to live");
+    else if (row->id == ITEM_HTTP_CACHE && h->not_modified > 0)
+        pass(out, "clients asked again and were answered 304");
+    else if (row->id == ITEM_CACHING || row->id == ITEM_HTTP_CACHE)
+        not_observed(out, "no answer was seen to repeat", "Ask for the same address again");
+    else if (row->id == ITEM_KEEP_ALIVE)
+        pass(out, "connections were used for several requests");
+    else if (row->id == ITEM_BACKGROUND && h->joined >= ENOUGH_UNITS)
+        pass(out, "no request waited long after its last statement");
+    else
+        not_observed(out, "too few statements could be joined to their requests",
+                     "Run with --calibrate, or tag the statements");
+}
+
 /* An item that a detector decides and that no finding fails. */
 static void judge_quiet(const struct scope *s, const struct row *row, struct checklist_item *out)
 {
@@ -104,9 +178,12 @@ static void judge(const struct scope *s, const struct row *row, struct checklist
         .source = source_name(row->source),
         .how_to_observe = "",
     };
+    bool by_http = row->source == HTTP && (is_judged(row->id) || row->id == ITEM_RATE_LIMIT);
     if (fails(s, row->id)) {
         out->verdict = VERDICT_FAIL;
         out->reason = "see the issues of this item";
+    } else if (by_http && row->id != ITEM_ASYNC) {
+        judge_http(&s->http, row, out);
     } else if (is_judged(row->id)) {
         judge_quiet(s, row, out);
     } else if (row->source == MANUAL) {
@@ -134,12 +211,21 @@ void checklist_judge(const struct result *r, const struct endpoint_result *e,
         s.findings = e->findings;
         s.n_findings = e->n_findings;
         s.units = e->endpoint->units;
+        s.http.joined = e->endpoint->split.units;
+        if (e->endpoint->http != NULL)
+            add_route(&s.http, e->endpoint->http);
         s.facts = false;
         s.plans = false;
         for (const struct usage *u = e->endpoint->usages; u != NULL; u = u->next) {
             s.facts |= u->statement->facts != NULL;
             s.plans |= u->statement->plans[0] != NULL;
         }
+    }
+    for (size_t i = 0; e == NULL && i < r->n_endpoints; i++) {
+        const struct endpoint *one = r->endpoints[i].endpoint;
+        s.http.joined += one->split.units;
+        if (one->http != NULL && one->http->endpoint == one)
+            add_route(&s.http, one->http);
     }
     for (int i = 0; i < CHECKLIST_ITEMS; i++)
         judge(&s, &rows[i], &out[i]);

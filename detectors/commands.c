@@ -189,6 +189,11 @@ static void add_for(struct list *l, struct arena *arena, const struct finding *f
     if ((confirm & CONFIRM_CONFLICTS) != 0)
         add(l, "psql \"$DATABASE_URL\" -c 'SELECT deadlocks, xact_commit, xact_rollback FROM "
                "pg_stat_database WHERE datname = current_database()'  # before and after a load");
+    if ((confirm & CONFIRM_RESPONSE) != 0)
+        add(l, det_text(arena,
+                        "curl -s -o /dev/null -D - -H 'Accept-Encoding: gzip' "
+                        "http://127.0.0.1:8000/  # the headers of %s",
+                        name));
     if ((confirm & CONFIRM_LOAD) != 0)
         add(l, load_command(arena, f->endpoint, name));
     if (is_python_bound(f->endpoint))

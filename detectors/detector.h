@@ -19,6 +19,7 @@
 struct audit;
 struct unit;
 struct findings;
+struct http_route;
 struct session_summary;
 struct tally;
 
@@ -33,12 +34,13 @@ struct seen_exchange {
 
 /* What would confirm a finding: the commands of commands.c. */
 enum confirm {
-    CONFIRM_PLAN = 1 << 0,     /* EXPLAIN of its costliest SELECT */
-    CONFIRM_CALLS = 1 << 1,    /* who sends the statements: a profiler of calls */
-    CONFIRM_MEMORY = 1 << 2,   /* what the rows cost in memory */
-    CONFIRM_LOAD = 1 << 3,     /* it shows with several requests at once */
-    CONFIRM_SESSIONS = 1 << 4, /* pg_stat_activity */
-    CONFIRM_CONFLICTS = 1 << 5 /* pg_stat_database */
+    CONFIRM_PLAN = 1 << 0,      /* EXPLAIN of its costliest SELECT */
+    CONFIRM_CALLS = 1 << 1,     /* who sends the statements: a profiler of calls */
+    CONFIRM_MEMORY = 1 << 2,    /* what the rows cost in memory */
+    CONFIRM_LOAD = 1 << 3,      /* it shows with several requests at once */
+    CONFIRM_SESSIONS = 1 << 4,  /* pg_stat_activity */
+    CONFIRM_CONFLICTS = 1 << 5, /* pg_stat_database */
+    CONFIRM_RESPONSE = 1 << 6   /* the headers of one response */
 };
 
 struct detector {
@@ -66,6 +68,9 @@ struct detector {
      * `state`, which is a struct tallies then (rules/tally.h), or for each usage of a SELECT. */
     void (*judge_tally)(const struct audit *audit, const struct tally *t, struct findings *out);
     void (*judge_usage)(const struct audit *audit, const struct usage *u, struct findings *out);
+    /* Likewise for each HTTP route with an endpoint. */
+    void (*judge_route)(const struct audit *audit, const struct http_route *route,
+                        struct findings *out);
     /* Cases that found no room in the state. */
     uint64_t (*lost)(const void *state);
     void (*fini)(void *state);

@@ -74,16 +74,22 @@ static void name_by_http(struct ledger *l, struct endpoint *e, const struct http
     e->name = joined(l, route->method, " ", route->route);
 }
 
+static uint64_t route_key(const struct http_route *route)
+{
+    return add_text(add_text(1, route->method), route->route);
+}
+
 static uint64_t unit_key(const struct unit *u)
 {
     if (names_endpoint(u->tag))
         return tag_key(u->tag);
     if (u->http.route != NULL)
-        return add_text(add_text(1, u->http.route->method), u->http.route->route);
+        return route_key(u->http.route);
     return wire_hash_combine(3, unit_signature(u->exchanges, u->n));
 }
 
-static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struct unit *u)
+/* Without a name yet. */
+static struct endpoint *new_endpoint(struct ledger *l, uint64_t key)
 {
     if (l->endpoints.count >= AUDIT_MAX_ENDPOINTS)
         return NULL;
@@ -93,6 +99,20 @@ static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struc
     e->key = key;
     e->usages_end = &e->usages;
     e->confidence = UNIT_EXACT;
+    e->name = "";
+    *l->end = e;
+    l->end = &e->next;
+    return e;
+}
+
+static struct endpoint *endpoint_of_unit(struct ledger *l, const struct unit *u)
+{
+    uint64_t key = unit_key(u);
+    struct endpoint *e = map64_get(&l->endpoints, key);
+    if (e == NULL)
+        e = new_endpoint(l, key);
+    if (e == NULL || e->anchor != NULL)
+        return e;
     e->anchor = u->exchanges[0].statement;
     e->first_us = u->start_us;
     if (names_endpoint(u->tag))
@@ -101,9 +121,32 @@ static struct endpoint *new_endpoint(struct ledger *l, uint64_t key, const struc
         name_by_http(l, e, u->http.route);
     if (e->name == NULL)
         e->name = "";
-    *l->end = e;
-    l->end = &e->next;
     return e;
+}
+
+struct endpoint *ledger_of_route(struct ledger *l, struct http_route *route)
+{
+    uint64_t key = route_key(route);
+    struct endpoint *e = map64_get(&l->endpoints, key);
+    if (e == NULL && (e = new_endpoint(l, key)) != NULL) {
+        name_by_http(l, e, route);
+        if (e->name == NULL)
+            e->name = "";
+    }
+    if (e != NULL && e->http == NULL)
+        e->http = route;
+    return e;
+}
+
+uint64_t endpoint_requests(const struct endpoint *e)
+{
+    return e->units == 0 && e->http != NULL ? e->http->requests : e->units;
+}
+
+const struct histogram *endpoint_latency(const struct endpoint *e)
+{
+    bool told = e->http != NULL && e->http->total_us.count > 0;
+    return told ? &e->http->total_us : &e->wall_us_each;
 }
 
 /* --- counting --- */
@@ -191,6 +234,7 @@ static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *
     if (u->http.route != NULL) {
         wall_us = u->http.total_us;
         e->http = u->http.route;
+        u->http.route->endpoint = e;
         split_latency(&e->split, u);
     }
     e->units++;
@@ -217,10 +261,7 @@ static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *
 
 struct endpoint *ledger_add(struct ledger *l, struct unit *u)
 {
-    uint64_t key = unit_key(u);
-    struct endpoint *e = map64_get(&l->endpoints, key);
-    if (e == NULL)
-        e = new_endpoint(l, key, u);
+    struct endpoint *e = endpoint_of_unit(l, u);
     u->endpoint = e;
     if (e == NULL) {
         l->overflowed++;

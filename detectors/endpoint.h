@@ -73,7 +73,7 @@ struct endpoint {
     enum unit_confidence confidence; /* the least of its units */
     const char *method;              /* NULL when neither tag nor HTTP told */
     const char *route;               /* likewise */
-    const struct http_route *http;   /* what HTTP tells of it; NULL when no unit was joined */
+    const struct http_route *http;   /* what HTTP tells of it, or NULL */
     struct latency_split split;
     const char *name; /* "GET /users", "users#index"; for signatures made when the report is */
     struct statement *anchor; /* first data statement of the first unit */
@@ -90,8 +90,8 @@ struct endpoint {
     uint64_t db_us;
     uint64_t part_us[ENDPOINT_PARTS]; /* of wall_us */
     struct claims *claims;            /* time that findings would take away; NULL without any */
-    struct histogram wall_us_each; /* of the HTTP request when it is known; else first
-                                      request byte of the unit to its last reply byte */
+    struct histogram wall_us_each;    /* of the HTTP request when it is known; else first
+                                         request byte of the unit to its last reply byte */
     struct histogram db_us_each;
     struct histogram statements_each;
     struct histogram rows_each;
@@ -99,5 +99,11 @@ struct endpoint {
     int64_t first_us;
     int64_t last_us;
 };
+
+/* Units; or, where none was joined, what HTTP counted. */
+uint64_t endpoint_requests(const struct endpoint *e);
+
+/* The time of its requests, by HTTP when that was seen. */
+const struct histogram *endpoint_latency(const struct endpoint *e);
 
 #endif

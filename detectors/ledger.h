@@ -25,6 +25,10 @@ void ledger_fini(struct ledger *l);
  * a new endpoint. */
 struct endpoint *ledger_add(struct ledger *l, struct unit *u);
 
+/* The endpoint that is named after a route, made when new: requests may send no statement. NULL
+ * when there is no room. */
+struct endpoint *ledger_of_route(struct ledger *l, struct http_route *route);
+
 struct usage *ledger_usage(const struct ledger *l, const struct endpoint *e,
                            const struct statement *s);
 

@@ -37,5 +37,6 @@ void overflow_count(const struct audit *a, uint64_t out[OVERFLOWS])
     out[OVERFLOW_values] = s->room.lost_values;
     out[OVERFLOW_evidence] = lost_evidence(a);
     out[OVERFLOW_routes] = a->routes.overflowed;
+    out[OVERFLOW_targets] = a->routes.lost_targets;
     out[OVERFLOW_memory] = a->arena.refused + a->names.refused;
 }

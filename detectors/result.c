@@ -124,6 +124,11 @@ static void finish(const struct detector *d, void *state, const struct audit *a,
         tallies_judge(state, a, out, d->judge_tally);
     if (d->judge_usage != NULL)
         usages_judge(a, out, d->judge_usage);
+    for (const struct http_route *h = a->routes.first; d->judge_route != NULL && h != NULL;
+         h = h->next) {
+        if (h->endpoint != NULL)
+            d->judge_route(a, h, out);
+    }
 }
 
 static void fill_findings(struct result *r, const struct audit *a)
@@ -166,19 +171,19 @@ static bool needs_work(struct finding *const *findings, size_t n, size_t by_seve
 static void score_endpoint(struct score *s, const struct endpoint *e, uint64_t removable)
 {
     const double us = 1000;
+    const uint64_t n = endpoint_requests(e);
+    double requests = n > 0 ? (double)n : 1;
     score_init(s);
-    const struct histogram *latency =
-        e->http != NULL && e->http->total_us.count > 0 ? &e->http->total_us : &e->wall_us_each;
-    score_set(s, SCORE_LATENCY, (double)histogram_percentile(latency, 0.95) / us, e->units);
-    score_set(s, SCORE_STATEMENTS, (double)histogram_percentile(&e->statements_each, 0.95),
-              e->units);
+    score_set(s, SCORE_LATENCY, (double)histogram_percentile(endpoint_latency(e), 0.95) / us, n);
+    score_set(s, SCORE_STATEMENTS, (double)histogram_percentile(&e->statements_each, 0.95), n);
     double statements = e->statements > 0 ? (double)e->statements : 1;
     score_set(s, SCORE_AVOIDABLE, (double)removable / statements, e->statements);
-    score_set(s, SCORE_DB_TIME, (double)histogram_percentile(&e->db_us_each, 0.95) / us, e->units);
-    score_set(s, SCORE_RESULT_BYTES, (double)histogram_percentile(&e->bytes_each, 0.95) / 1024,
-              e->units);
-    score_set(s, SCORE_CONNECTIONS, (double)e->new_connections / (double)e->units, e->units);
-    score_finish(s, e->units);
+    score_set(s, SCORE_DB_TIME, (double)histogram_percentile(&e->db_us_each, 0.95) / us, n);
+    score_set(s, SCORE_RESULT_BYTES, (double)histogram_percentile(&e->bytes_each, 0.95) / 1024, n);
+    score_set(s, SCORE_CONNECTIONS, (double)e->new_connections / requests, n);
+    if (e->http != NULL)
+        score_set(s, SCORE_TRANSFER, routes_transfer_waste(e->http), e->http->requests);
+    score_finish(s, n);
 }
 
 static int by_time(const void *x, const void *y)
@@ -208,14 +213,23 @@ static void pick_findings(struct result *r, struct endpoint_result *e)
     }
 }
 
+/* A route whose requests have an endpoint of another name, by their tags. */
+static bool is_elsewhere(const struct endpoint *e)
+{
+    return e->units == 0 && e->http != NULL && e->http->endpoint != e;
+}
+
 static void fill_endpoints(struct result *r, const struct audit *a)
 {
     size_t n = a->ledger->endpoints.count;
     r->endpoints = arena_alloc(&r->arena, (n > 0 ? n : 1) * sizeof(*r->endpoints));
     if (r->endpoints == NULL)
         return;
-    for (const struct endpoint *e = a->ledger->first; e != NULL && r->n_endpoints < n; e = e->next)
-        r->endpoints[r->n_endpoints++].endpoint = e;
+    for (const struct endpoint *e = a->ledger->first; e != NULL && r->n_endpoints < n;
+         e = e->next) {
+        if (!is_elsewhere(e))
+            r->endpoints[r->n_endpoints++].endpoint = e;
+    }
     qsort(r->endpoints, r->n_endpoints, sizeof(r->endpoints[0]), by_time);
     for (size_t i = 0; i < r->n_endpoints; i++) {
         struct endpoint_result *e = &r->endpoints[i];
@@ -233,7 +247,8 @@ static void fill_endpoints(struct result *r, const struct audit *a)
 /* Hot endpoints weigh by their share of the time that requests took. */
 static double weight_of(const struct endpoint *e)
 {
-    return (double)(e->wall_us > 0 ? e->wall_us : 1);
+    uint64_t us = e->units == 0 && e->http != NULL ? e->http->total_us.sum : e->wall_us;
+    return (double)(us > 0 ? us : 1);
 }
 
 static void mean_metric(struct score *s, int m, const struct result *r)

@@ -56,6 +56,10 @@ struct det_settings {
     struct levels whole_result_bytes;
     struct levels join_blow_up_bytes;
     struct levels slow_statement_ms;
+    struct levels http_compression_bytes;
+    struct levels http_caching;
+    struct levels http_keep_alive;
+    struct levels background_work_ms;
 };
 
 #endif

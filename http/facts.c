@@ -116,8 +116,8 @@ uint32_t http_request_facts(struct span name, struct span value)
 {
     if (is_name(name, "accept-encoding"))
         return codings_taken(value);
-    if (is_name(name, "authorization") || is_name(name, "cookie"))
-        return HTTP_PERSONAL;
+    if (is_name(name, "authorization"))
+        return HTTP_AUTHORIZED;
     if (is_name(name, "if-none-match") || is_name(name, "if-modified-since"))
         return HTTP_CONDITIONAL;
     return 0;

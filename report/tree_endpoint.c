@@ -60,7 +60,7 @@ static void put_identity(json_t **out, const struct endpoint *e)
     rpt_put(out, "key", rpt_hex(e->key));
     rpt_put(out, "named_by", json_string(named_by(e->attribution)));
     rpt_put(out, "attribution", json_string(rpt_attribution(e->confidence)));
-    rpt_put(out, "requests", rpt_count(e->units));
+    rpt_put(out, "requests", rpt_count(endpoint_requests(e)));
 }
 
 static json_t *statuses(const struct http_route *r)
@@ -110,7 +110,7 @@ static json_t *latency_split(const struct latency_split *s)
 static void put_numbers(json_t **out, const struct endpoint_result *r)
 {
     const struct endpoint *e = r->endpoint;
-    rpt_put(out, "latency_ms", times_ms(&e->wall_us_each));
+    rpt_put(out, "latency_ms", times_ms(endpoint_latency(e)));
     rpt_put(out, "db_ms", times_ms(&e->db_us_each));
     rpt_put(out, "db_time_share", rpt_ratio((double)e->db_us, (double)e->wall_us));
     rpt_put(out, "queries", counts(&e->statements_each));

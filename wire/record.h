@@ -239,7 +239,7 @@ enum record_http_flags {
 /* What the headers said. */
 enum record_http_facts {
     HTTP_TAKES_CODING = 1 << 0, /* Accept-Encoding: gzip, br or zstd */
-    HTTP_PERSONAL = 1 << 1,     /* Authorization or Cookie */
+    HTTP_AUTHORIZED = 1 << 1,   /* Authorization */
     HTTP_CONDITIONAL = 1 << 2,  /* If-None-Match or If-Modified-Since */
     HTTP_CLIENT_CLOSES = 1 << 3,
     HTTP_OF_REQUEST = (1 << 4) - 1, /* all of these */

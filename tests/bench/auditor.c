@@ -469,6 +469,10 @@ static struct det_settings settings(void)
         .whole_result_bytes = {10485760, 52428800, 104857600, 524288000},
         .join_blow_up_bytes = any,
         .slow_statement_ms = {100, 500, 2000, 10000},
+        .http_compression_bytes = any,
+        .http_caching = any,
+        .http_keep_alive = any,
+        .background_work_ms = any,
     };
 }
 

@@ -45,6 +45,10 @@ static struct det_settings settings_at(double value)
         &s.whole_result_bytes,
         &s.join_blow_up_bytes,
         &s.slow_statement_ms,
+        &s.http_compression_bytes,
+        &s.http_caching,
+        &s.http_keep_alive,
+        &s.background_work_ms,
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         *all[i] = levels_of(value);

@@ -86,6 +86,12 @@ static void test_join_request_alone_names_its_statements(void **state)
     traffic_free(t);
 }
 
+/* It is known by HTTP alone. */
+static bool has_no_statement(const struct endpoint *e)
+{
+    return e != NULL && e->units == 0 && e->statements == 0 && endpoint_requests(e) > 0;
+}
+
 static void test_join_request_beside_another_names_nothing(void **state)
 {
     (void)state;
@@ -94,7 +100,7 @@ static void test_join_request_beside_another_names_nothing(void **state)
     for (uint64_t i = 1; i <= 5; i++)
         ask(t, i, "/one", 1, 0);
     const struct result *r = traffic_result(t);
-    assert_null(endpoint(r, "GET /one"));
+    assert_true(has_no_statement(endpoint(r, "GET /one")));
     assert_int_equal(r->joined_statements, 0);
     assert_int_equal(r->unjoined_statements, 5);
     assert_int_equal(r->statements, 5);
@@ -154,8 +160,8 @@ static void test_join_trace_of_two_requests_names_neither(void **state)
     end(t, &a);
     end(t, &b);
     const struct result *r = traffic_result(t);
-    assert_null(endpoint(r, "GET /a"));
-    assert_null(endpoint(r, "GET /b"));
+    assert_true(has_no_statement(endpoint(r, "GET /a")));
+    assert_true(has_no_statement(endpoint(r, "GET /b")));
     traffic_free(t);
 }
 
@@ -193,7 +199,7 @@ static void test_join_transaction_older_than_the_request_is_not_its(void **state
     traffic_plain(t, "COMMIT");
     traffic_wait(t, 1);
     end(t, &two);
-    assert_null(endpoint(traffic_result(t), "GET /two"));
+    assert_true(has_no_statement(endpoint(traffic_result(t), "GET /two")));
     traffic_free(t);
 }
 

@@ -79,6 +79,10 @@ static inline struct det_settings traffic_settings(void)
         .whole_result_bytes = {10485760, 52428800, 104857600, 524288000},
         .join_blow_up_bytes = {65536, 1048576, 10485760, 104857600},
         .slow_statement_ms = {100, 500, 2000, 10000},
+        .http_compression_bytes = {1400, 10240, 102400, 1048576},
+        .http_caching = {0.5, 0.8, 2, 3},
+        .http_keep_alive = {0.83, 0.9, 2, 3},
+        .background_work_ms = {300, 1000, 3000, 30000},
     };
 }
 

@@ -308,7 +308,7 @@ static void test_conversation_headers_become_facts_and_a_body_is_sampled(void **
             struct play p;
             play_init(&p, pieces[i]);
             play_client(&p, "GET /a?page=1 HTTP/1.1\r\nAccept-Encoding: gzip, br\r\n"
-                            "Cookie: secret\r\nX-Very-Long-Header-Name-Of-Nobody: 1\r\n\r\n");
+                            "Authorization: secret\r\nX-Very-Long-Header-Name-Of-Nobody: 1\r\n\r\n");
             play_server(&p, "HTTP/1.1 103 Early Hints\r\nSet-Cookie: a=b\r\n\r\n"
                             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                             "ETag: \"1\"\r\nContent-Length: 30\r\n\r\n"
@@ -319,7 +319,7 @@ static void test_conversation_headers_become_facts_and_a_body_is_sampled(void **
             assert_int_equal(p.n, 2);
             const struct record_http *a = &p.records[0].http, *b = &p.records[1].http;
             assert_int_equal(a->facts,
-                             HTTP_TAKES_CODING | HTTP_PERSONAL | HTTP_TEXT | HTTP_VALIDATOR);
+                             HTTP_TAKES_CODING | HTTP_AUTHORIZED | HTTP_TEXT | HTTP_VALIDATOR);
             assert_int_equal(a->http_flags, HTTP_ALONE | HTTP_FIRST);
             assert_int_equal(a->sampled, 30);
             assert_in_range(a->compressed, 8, 29);
