@@ -75,6 +75,30 @@ static json_t *statuses(const struct http_route *r)
     return out;
 }
 
+static json_t *coding_numbers(const struct route_coding *c)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "compressed", rpt_count(c->coded));
+    rpt_put(&out, "plain", rpt_count(c->plain));
+    rpt_put(&out, "plain_bytes", rpt_count(c->plain_bytes));
+    rpt_put(&out, "samples", rpt_count(c->samples));
+    rpt_put(&out, "sampled_bytes", rpt_count(c->sampled_bytes));
+    rpt_put(&out, "sampled_bytes_compressed", rpt_count(c->compressed_bytes));
+    return out;
+}
+
+static json_t *caching_numbers(const struct route_caching *c)
+{
+    json_t *out = json_object();
+    rpt_put(&out, "answers", rpt_count(c->answers));
+    rpt_put(&out, "with_validator", rpt_count(c->validators));
+    rpt_put(&out, "with_time_to_live", rpt_count(c->lasting));
+    rpt_put(&out, "not_modified", rpt_count(c->not_modified));
+    rpt_put(&out, "repeated", rpt_count(c->repeated));
+    rpt_put(&out, "repeated_bytes", rpt_count(c->repeated_bytes));
+    return out;
+}
+
 /* Every request of the route, also those whose statements could not be told apart. */
 static json_t *http_numbers(const struct http_route *r)
 {
@@ -87,6 +111,9 @@ static json_t *http_numbers(const struct http_route *r)
     rpt_put(&out, "last_byte_ms", times_ms(&r->total_us));
     rpt_put(&out, "request_bytes", rpt_count(r->request_bytes));
     rpt_put(&out, "response_bytes", rpt_count(r->response_bytes));
+    rpt_put(&out, "connections", rpt_count(r->connections.first));
+    rpt_put(&out, "compression", coding_numbers(&r->coding));
+    rpt_put(&out, "caching", caching_numbers(&r->caching));
     return out;
 }
 

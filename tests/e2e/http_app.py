@@ -7,6 +7,8 @@ shows in the count. DATABASE_URL is pgsleuth's.
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +16,7 @@ from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 QUESTION = "SELECT count(*) FROM people WHERE id > $1"
 
@@ -104,3 +106,63 @@ async def swallow(request: Request) -> dict[str, Any]:
     async for piece in request.stream():
         total += len(piece)
     return {"bytes": total}
+
+
+# --- routes with a fault, and their twins without ---
+
+BOOKS = [{"id": n, "title": f"book {n}", "genre": "poetry", "price": n * 100} for n in range(500)]
+
+
+@app.get("/faults/plain")
+async def plain(page: int = 0) -> list[dict[str, Any]]:
+    """24 KiB of JSON as they are."""
+    return [{**book, "page": page} for book in BOOKS]
+
+
+@app.get("/twins/gzip")
+async def compressed(page: int = 0) -> Response:
+    body = gzip.compress(json.dumps([{**book, "page": page} for book in BOOKS]).encode(), 5)
+    return Response(body, media_type="application/json", headers={"Content-Encoding": "gzip"})
+
+
+@app.get("/faults/unchanged")
+async def unchanged() -> dict[str, str]:
+    return {"menu": "soup"}
+
+
+@app.get("/twins/etag")
+async def etag(request: Request) -> Response:
+    headers = {"ETag": '"1"', "Cache-Control": "private, max-age=60"}
+    if request.headers.get("if-none-match") == '"1"':
+        return Response(status_code=304, headers=headers)
+    return Response('{"menu": "soup"}', media_type="application/json", headers=headers)
+
+
+@app.get("/twins/changing")
+async def changing(page: int = 0) -> dict[str, int]:
+    return {"page": page}
+
+
+@app.get("/faults/public")
+async def public() -> Response:
+    headers = {"Cache-Control": "public, max-age=60", "Set-Cookie": "session=1"}
+    return Response("yours", media_type="text/plain", headers=headers)
+
+
+@app.post("/faults/mail")
+async def mail(request: Request) -> dict[str, int]:
+    """The answer waits for something that comes after all statements."""
+    asked = await ask(request, 1)
+    await asyncio.sleep(0.45)
+    return asked
+
+
+@app.post("/twins/mail")
+async def mail_later(request: Request) -> dict[str, int]:
+    await asyncio.sleep(0.45)
+    return await ask(request, 1)
+
+
+@app.get("/twins/limited")
+async def limited() -> Response:
+    return Response("slower, please", status_code=429, headers={"Retry-After": "1"})

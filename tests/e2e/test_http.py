@@ -20,7 +20,7 @@ import httpx
 import psycopg
 import pytest
 
-from proxy import Outcome, Proxy, StartProxy, eventually, run_command
+from proxy import Outcome, Proxy, StartProxy, eventually, issues_of, run_command
 from server import end_with_parent, free_port
 
 HERE = Path(__file__).resolve().parent
@@ -207,6 +207,74 @@ def test_http_trace_in_sql_names_requests_in_flight_together(
     traced = rows["GET /traced"]
     assert (traced["named_by"], traced["attribution"], traced["requests"]) == ("http", "exact", 80)
     assert (traced["queries"]["p50"], traced["queries"]["max"]) == (5, 5)
+
+
+# --- what HTTP shows ---
+
+# route -> the rules that must find something there, and no other of HTTP's
+JUDGED = {
+    "GET /faults/plain": {"http_compression"},
+    "GET /twins/gzip": set(),
+    "GET /faults/unchanged": {"http_caching"},
+    "GET /twins/etag": set(),
+    "GET /twins/changing": set(),
+    "GET /faults/public": {"http_caching"},
+    "POST /faults/mail": {"background_work"},
+    "POST /twins/mail": set(),
+    "GET /twins/limited": set(),
+}
+OF_HTTP = {"http_compression", "http_caching", "http_keep_alive", "background_work"}
+
+
+def item(outcome: Outcome, number: int) -> str:
+    (found,) = [row["verdict"] for row in outcome.report["checklist"] if row["id"] == number]
+    return str(found)
+
+
+def test_http_faults_are_found_on_their_routes_and_not_on_their_twins(
+    setup: Callable[..., Setup], tmp_path: Path
+) -> None:
+    capture = tmp_path / "capture"
+    at = setup(capture=str(capture))
+    with httpx.Client(timeout=PATIENCE_S) as client:
+        for n in range(22):
+            for name in JUDGED:
+                method, path = name.split()
+                query = f"?page={n}" if path in ("/faults/plain", "/twins/gzip", "/twins/changing") else ""
+                headers = {"If-None-Match": '"1"'} if n > 0 and path == "/twins/etag" else {}
+                if path.endswith("mail") and n >= 6:
+                    continue
+                client.request(method, at.url(path + query), headers=headers)
+            time.sleep(0.06)  # one body in 100 ms is sampled
+    outcome = end(at)
+    assert {name: outcome.rules(name) & OF_HTTP for name in JUDGED} == JUDGED
+    (waste,) = [
+        issue
+        for issue in issues_of(outcome.endpoint("GET /faults/plain"))
+        if issue["rule"] == "http_compression"
+    ]
+    assert "smaller" in waste["impact"]
+    assert {number: item(outcome, number) for number in (10, 11, 12, 15, 16, 40)} == {
+        10: "fail",
+        11: "fail",
+        12: "fail",
+        15: "pass",
+        16: "pass",
+        40: "fail",
+    }
+    assert outcome.report["score"]["coverage"] == 1.0
+    done = run_command("report", str(capture), f"--report-dir={tmp_path / 'again'}")
+    assert done.returncode == 0, done.stderr
+    again = (tmp_path / "again/report.yaml").read_bytes()
+    assert again == (outcome.report_dir / "report.yaml").read_bytes()
+
+
+def test_http_connection_for_each_request_is_told(setup: Callable[..., Setup]) -> None:
+    at = setup()
+    for _ in range(25):
+        httpx.get(at.url("/quiet"))
+    outcome = end(at)
+    assert "http_keep_alive" in outcome.rules("GET /quiet")
 
 
 def test_http_traceparent_is_kept_and_a_missing_one_added_on_request(setup: Callable[..., Setup]) -> None:
