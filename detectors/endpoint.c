@@ -143,6 +143,11 @@ uint64_t endpoint_requests(const struct endpoint *e)
     return e->units == 0 && e->http != NULL ? e->http->requests : e->units;
 }
 
+bool endpoint_statements_known(const struct endpoint *e)
+{
+    return e->units > 0 || e->http == NULL || e->http->alone > 0;
+}
+
 const struct histogram *endpoint_latency(const struct endpoint *e)
 {
     bool told = e->http != NULL && e->http->total_us.count > 0;

@@ -103,6 +103,10 @@ struct endpoint {
 /* Units; or, where none was joined, what HTTP counted. */
 uint64_t endpoint_requests(const struct endpoint *e);
 
+/* Whether what it says of statements holds: a request that was beside others all the time may have
+ * sent some that nobody could tell apart. */
+bool endpoint_statements_known(const struct endpoint *e);
+
 /* The time of its requests, by HTTP when that was seen. */
 const struct histogram *endpoint_latency(const struct endpoint *e);
 

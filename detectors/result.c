@@ -168,19 +168,26 @@ static bool needs_work(struct finding *const *findings, size_t n, size_t by_seve
 
 /* --- endpoints --- */
 
-static void score_endpoint(struct score *s, const struct endpoint *e, uint64_t removable)
+static void score_statements(struct score *s, const struct endpoint *e, uint64_t removable)
 {
     const double us = 1000;
     const uint64_t n = endpoint_requests(e);
     double requests = n > 0 ? (double)n : 1;
-    score_init(s);
-    score_set(s, SCORE_LATENCY, (double)histogram_percentile(endpoint_latency(e), 0.95) / us, n);
     score_set(s, SCORE_STATEMENTS, (double)histogram_percentile(&e->statements_each, 0.95), n);
     double statements = e->statements > 0 ? (double)e->statements : 1;
     score_set(s, SCORE_AVOIDABLE, (double)removable / statements, e->statements);
     score_set(s, SCORE_DB_TIME, (double)histogram_percentile(&e->db_us_each, 0.95) / us, n);
     score_set(s, SCORE_RESULT_BYTES, (double)histogram_percentile(&e->bytes_each, 0.95) / 1024, n);
     score_set(s, SCORE_CONNECTIONS, (double)e->new_connections / requests, n);
+}
+
+static void score_endpoint(struct score *s, const struct endpoint *e, uint64_t removable)
+{
+    const uint64_t n = endpoint_requests(e);
+    score_init(s);
+    score_set(s, SCORE_LATENCY, (double)histogram_percentile(endpoint_latency(e), 0.95) / 1000, n);
+    if (endpoint_statements_known(e))
+        score_statements(s, e, removable);
     if (e->http != NULL)
         score_set(s, SCORE_TRANSFER, routes_transfer_waste(e->http), e->http->requests);
     score_finish(s, n);

@@ -34,9 +34,20 @@ static void add_thousands(char cell[CELL_SIZE], json_int_t n)
         snprintf(cell, CELL_SIZE, "%.1fM", (double)n / (double)many);
 }
 
+/* Statements that nobody could tell apart, in columns that are about them. */
+static bool is_unknown(const json_t *row, enum column c)
+{
+    return (c == QUERIES || c == DB_MS || c == ROWS) &&
+           json_is_null(json_object_get(row, "queries"));
+}
+
 static void cell_of(const json_t *row, enum column c, char cell[CELL_SIZE])
 {
     const char *score = rpt_text_at(row, "performance_score");
+    if (is_unknown(row, c)) {
+        snprintf(cell, CELL_SIZE, "?");
+        return;
+    }
     switch (c) {
     case REQUESTS:
         add_thousands(cell, rpt_count_at(row, "requests"));

@@ -138,11 +138,12 @@ static void put_numbers(json_t **out, const struct endpoint_result *r)
 {
     const struct endpoint *e = r->endpoint;
     rpt_put(out, "latency_ms", times_ms(endpoint_latency(e)));
-    rpt_put(out, "db_ms", times_ms(&e->db_us_each));
+    bool known = endpoint_statements_known(e);
+    rpt_put(out, "db_ms", known ? times_ms(&e->db_us_each) : json_null());
     rpt_put(out, "db_time_share", rpt_ratio((double)e->db_us, (double)e->wall_us));
-    rpt_put(out, "queries", counts(&e->statements_each));
-    rpt_put(out, "rows", counts(&e->rows_each));
-    rpt_put(out, "bytes", counts(&e->bytes_each));
+    rpt_put(out, "queries", known ? counts(&e->statements_each) : json_null());
+    rpt_put(out, "rows", known ? counts(&e->rows_each) : json_null());
+    rpt_put(out, "bytes", known ? counts(&e->bytes_each) : json_null());
     rpt_put(out, "removable_queries", rpt_count(r->gain.statements));
     rpt_put(out, "errors", rpt_count(e->errors));
     rpt_put(out, "new_connections", rpt_count(e->new_connections));

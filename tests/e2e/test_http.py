@@ -183,7 +183,7 @@ def test_http_concurrent_never_names_a_wrong_request(setup: Callable[..., Setup]
         list(pool.map(user, range(8)))
     outcome = end(running)
     for row in outcome.report["endpoints"]:
-        if row["named_by"] == "http":
+        if row["named_by"] == "http" and row["queries"] is not None:
             assert row["queries"]["p50"] == row["queries"]["max"] == ROUTES[row["name"]][2], row
     assert outcome.report["coverage"]["unjoined_statements"] > 0
 

@@ -270,6 +270,7 @@ static void test_score_is_covered_whole_and_falls_with_waste(void **state)
 {
     (void)state;
     struct http about = plain;
+    about.flags = HTTP_ALONE;
     struct traffic *t = requests(60, &about);
     const struct result *r = traffic_result(t);
     assert_true(r->score.coverage > 0.999);
@@ -281,6 +282,18 @@ static void test_score_is_covered_whole_and_falls_with_waste(void **state)
     about.sampled = about.compressed = 0;
     t = requests(60, &about);
     assert_true(traffic_result(t)->score.value > wasteful);
+    traffic_free(t);
+}
+
+/* Statements that came meanwhile may have been theirs. */
+static void test_requests_that_were_never_alone_leave_statements_unknown(void **state)
+{
+    (void)state;
+    struct traffic *t = requests(60, &plain);
+    const struct result *r = traffic_result(t);
+    assert_false(endpoint_statements_known(r->endpoints[0].endpoint));
+    assert_true(r->score.coverage > 0.34 && r->score.coverage < 0.36); /* latency and transfer */
+    assert_int_equal(r->score.value, -1);
     traffic_free(t);
 }
 
@@ -339,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_work_after_the_last_statement_is_told),
         cmocka_unit_test(test_short_work_or_a_long_transfer_is_none),
         cmocka_unit_test(test_score_is_covered_whole_and_falls_with_waste),
+        cmocka_unit_test(test_requests_that_were_never_alone_leave_statements_unknown),
         cmocka_unit_test(test_rate_limit_passes_on_evidence_only),
         cmocka_unit_test(test_route_without_statements_is_an_endpoint),
         cmocka_unit_test(test_targets_past_the_cap_are_counted),
