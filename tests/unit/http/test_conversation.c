@@ -307,8 +307,9 @@ static void test_conversation_headers_become_facts_and_a_body_is_sampled(void **
         {
             struct play p;
             play_init(&p, pieces[i]);
-            play_client(&p, "GET /a?page=1 HTTP/1.1\r\nAccept-Encoding: gzip, br\r\n"
-                            "Authorization: secret\r\nX-Very-Long-Header-Name-Of-Nobody: 1\r\n\r\n");
+            play_client(&p,
+                        "GET /a?page=1 HTTP/1.1\r\nAccept-Encoding: gzip, br\r\n"
+                        "Authorization: secret\r\nX-Very-Long-Header-Name-Of-Nobody: 1\r\n\r\n");
             play_server(&p, "HTTP/1.1 103 Early Hints\r\nSet-Cookie: a=b\r\n\r\n"
                             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                             "ETag: \"1\"\r\nContent-Length: 30\r\n\r\n"
