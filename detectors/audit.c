@@ -70,9 +70,21 @@ static bool is_ready(const struct audit *a, int detector)
     return det_detectors[detector]->init == NULL || a->states[detector] != NULL;
 }
 
+/* Named by what it sends, where several requests were in flight. */
+static void learn_route(struct audit *a, struct unit *u)
+{
+    struct http_route *routes[JOIN_MAX_ROUTES];
+    if (!a->join.seen || u->trace != 0 || u->n == 0 || ledger_is_named(u))
+        return;
+    size_t n = join_routes_at(&a->join, u->start_us, routes);
+    u->learnt = ledger_learnt_route(a->ledger, u, routes, n);
+    a->learnt_units += u->learnt != NULL;
+}
+
 static void close_unit(void *arg, struct unit *u)
 {
     struct audit *a = arg;
+    learn_route(a, u);
     u->serial = ++a->next_serial;
     a->units++;
     a->tagged_units += u->tag != NULL;
@@ -312,7 +324,7 @@ void audit_record(struct audit *a, const struct record_header *record)
         add_session_record(a, record);
         break;
     case RECORD_HTTP_BEGIN:
-        join_begin(&a->join, r);
+        join_begin(&a->join, r, routes_expect(&a->routes, r));
         break;
     case RECORD_HTTP:
         add_request(a, r);

@@ -28,6 +28,7 @@ struct audit {
     int64_t last_us;
     uint64_t next_serial;
     uint64_t units;
+    uint64_t learnt_units; /* named by what they sent */
     uint64_t tagged_units;
     uint64_t cut_units; /* at their cap */
     uint64_t statements;

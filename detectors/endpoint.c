@@ -107,6 +107,8 @@ static struct endpoint *new_endpoint(struct ledger *l, uint64_t key)
 
 static struct endpoint *endpoint_of_unit(struct ledger *l, const struct unit *u)
 {
+    if (u->learnt != NULL)
+        return u->learnt->endpoint;
     uint64_t key = unit_key(u);
     struct endpoint *e = map64_get(&l->endpoints, key);
     if (e == NULL)
@@ -122,6 +124,46 @@ static struct endpoint *endpoint_of_unit(struct ledger *l, const struct unit *u)
     if (e->name == NULL)
         e->name = "";
     return e;
+}
+
+enum { LEARNT_UNITS = 3 };
+
+/* Whether what a route sends is known: it was seen alone often enough. */
+static bool is_learnt(const struct http_route *route)
+{
+    const struct endpoint *e = route->endpoint;
+    return e != NULL &&
+           (e->split.units >= LEARNT_UNITS || (e->units == 0 && route->alone >= LEARNT_UNITS));
+}
+
+static bool sends_all(const struct ledger *l, const struct http_route *route, const struct unit *u)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        if (ledger_usage(l, route->endpoint, u->exchanges[i].statement) == NULL)
+            return false;
+    }
+    return true;
+}
+
+struct http_route *ledger_learnt_route(const struct ledger *l, const struct unit *u,
+                                       struct http_route *const *routes, size_t n)
+{
+    struct http_route *found = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_learnt(routes[i]))
+            return NULL;
+        if (!sends_all(l, routes[i], u))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = routes[i];
+    }
+    return found;
+}
+
+bool ledger_is_named(const struct unit *u)
+{
+    return names_endpoint(u->tag) || u->http.route != NULL;
 }
 
 struct endpoint *ledger_of_route(struct ledger *l, struct http_route *route)
@@ -243,6 +285,7 @@ static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *
         split_latency(&e->split, u);
     }
     e->units++;
+    e->learnt_units += u->learnt != NULL;
     e->statements += unit_statements(u);
     e->chatter += u->chatter;
     e->errors += u->errors;

@@ -81,7 +81,8 @@ struct endpoint {
     struct usage **usages_end;
     struct endpoint *next; /* in order of first sight */
     uint64_t units;
-    uint64_t statements; /* data statements: driver chatter left out */
+    uint64_t learnt_units; /* of these, named by statements that were seen at this route before */
+    uint64_t statements;   /* data statements: driver chatter left out */
     uint64_t chatter;
     uint64_t errors;
     uint64_t new_connections;

@@ -45,13 +45,19 @@ static size_t begun_by(struct join *j, int64_t time_us)
     return low;
 }
 
+static void drop_first(struct join *j)
+{
+    j->open -= at(j, 0)->end_us == 0;
+    j->first = (j->first + 1) % JOIN_MAX_REQUESTS;
+    j->count--;
+}
+
 /* Another worker's may have begun earlier: records of several rings come a little out of order. */
 static struct http_join *insert(struct join *j, uint64_t id, int64_t start_us)
 {
-    if (j->count == JOIN_MAX_REQUESTS) {
-        j->first = (j->first + 1) % JOIN_MAX_REQUESTS;
-        j->count--;
-    }
+    if (j->count == JOIN_MAX_REQUESTS)
+        drop_first(j);
+    j->open++;
     size_t place = begun_by(j, start_us);
     for (size_t i = j->count++; i > place; i--)
         *at(j, i) = *at(j, i - 1);
@@ -73,10 +79,8 @@ static struct http_join *find(struct join *j, uint64_t id, int64_t start_us)
 static void forget(struct join *j)
 {
     int64_t needed_us = j->now_us - JOIN_WAIT_US - JOIN_SLACK_US;
-    while (j->count > 0 && at(j, 0)->start_us < needed_us && at(j, 0)->end_us < needed_us) {
-        j->first = (j->first + 1) % JOIN_MAX_REQUESTS;
-        j->count--;
-    }
+    while (j->count > 0 && at(j, 0)->start_us < needed_us && at(j, 0)->end_us < needed_us)
+        drop_first(j);
 }
 
 static bool holds(const struct http_join *r, int64_t time_us)
@@ -176,10 +180,10 @@ static void advance(struct join *j, int64_t time_us)
     forget(j);
 }
 
-void join_begin(struct join *j, const struct record_http_begin *r)
+void join_begin(struct join *j, const struct record_http_begin *r, struct http_route *expected)
 {
     j->seen = true;
-    (void)insert(j, r->request, r->time_us);
+    insert(j, r->request, r->time_us)->expected = expected;
     advance(j, r->time_us);
 }
 
@@ -190,13 +194,49 @@ void join_end(struct join *j, const struct record_http *r, struct http_route *ro
     j->http_requests++;
     if (known == NULL)
         known = insert(j, r->request, r->start_us);
+    j->open -= known->end_us == 0;
     known->trace = r->trace;
     known->end_us = r->start_us + (int64_t)r->total_us;
     known->first_us = r->first_us;
     known->total_us = r->total_us;
     known->alone = (r->http_flags & HTTP_ALONE) != 0;
-    known->route = (r->http_flags & HTTP_TUNNEL) == 0 ? route : NULL;
+    known->tunnel = (r->http_flags & HTTP_TUNNEL) != 0;
+    known->route = known->tunnel ? NULL : route;
+    known->expected = known->route;
+    if (r->total_us > j->longest_us)
+        j->longest_us = r->total_us;
     advance(j, known->end_us);
+}
+
+static bool is_among(struct http_route *const *routes, size_t n, const struct http_route *route)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (routes[i] == route)
+            return true;
+    }
+    return false;
+}
+
+size_t join_routes_at(struct join *j, int64_t time_us, struct http_route *out[JOIN_MAX_ROUTES])
+{
+    size_t n = 0;
+    size_t later = begun_by(j, time_us);
+    size_t open = 0; /* still to come, going back */
+    for (size_t i = later; i < j->count; i++)
+        open += at(j, i)->end_us == 0;
+    open = j->open - open;
+    for (size_t i = later; i > 0; i--) {
+        const struct http_join *r = at(j, i - 1);
+        if (open == 0 && r->start_us + (int64_t)j->longest_us < time_us)
+            break; /* this one and those before it have ended */
+        open -= r->end_us == 0;
+        if (r->tunnel || !holds(r, time_us) || is_among(out, n, r->expected))
+            continue;
+        if (r->expected == NULL || n == JOIN_MAX_ROUTES)
+            return 0;
+        out[n++] = r->expected;
+    }
+    return n;
 }
 
 void join_record(struct join *j, const struct record_header *record, int64_t time_us)

@@ -37,7 +37,10 @@ struct http_join {
     uint32_t first_us;
     uint32_t total_us;
     bool alone;
+    bool tunnel;
     struct http_route *route; /* NULL until it ended, and without room */
+    struct http_route
+        *expected; /* likely its route, from its begin on; NULL when it is a new one */
 };
 
 /* Where records go on, with the request that an exchange belongs to, or NULL. A record belongs to
@@ -50,11 +53,13 @@ struct join {
     struct http_join requests[JOIN_MAX_REQUESTS]; /* by start, oldest at `first` */
     size_t first;
     size_t count;
+    size_t open; /* of these, in flight */
     struct held_record *oldest;
     struct held_record *newest;
     size_t held_bytes;
-    int64_t now_us; /* the latest time that a record told */
-    bool seen;      /* a request */
+    int64_t now_us;      /* the latest time that a record told */
+    uint64_t longest_us; /* of the requests that ended: who began earlier has ended */
+    bool seen;           /* a request */
     uint64_t http_requests;
     uint64_t joined;   /* exchanges */
     uint64_t unjoined; /* exchanges that came while HTTP was seen, and belong to no request */
@@ -68,8 +73,14 @@ void join_init(struct join *j, join_release *release, void *arg);
 /* Frees what is held without releasing it. */
 void join_fini(struct join *j);
 
-void join_begin(struct join *j, const struct record_http_begin *r);
+void join_begin(struct join *j, const struct record_http_begin *r, struct http_route *expected);
 void join_end(struct join *j, const struct record_http *r, struct http_route *route);
+
+enum { JOIN_MAX_ROUTES = 16 };
+
+/* The routes of all requests that were in flight at that time, each once; 0 when one of them is not
+ * known, and when they are more. */
+size_t join_routes_at(struct join *j, int64_t time_us, struct http_route *out[JOIN_MAX_ROUTES]);
 
 /* A record of a session, or a mark: goes on now or later. `time_us` is the latest time it tells. */
 void join_record(struct join *j, const struct record_header *record, int64_t time_us);

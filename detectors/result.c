@@ -53,6 +53,7 @@ static void fill_run(struct result *r, const struct audit *a)
     r->started_wall_us = a->wall_us;
     r->ended_wall_us = a->wall_us + a->last_us;
     r->units = a->units;
+    r->learnt_units = a->learnt_units;
     r->tagged_units = a->tagged_units;
     r->tagged = a->tagged_units > 0;
     r->statements = a->statements;

@@ -73,6 +73,7 @@ struct result {
     uint64_t http_requests;
     uint64_t joined_statements;   /* exchanges, driver's too, that belong to a request */
     uint64_t unjoined_statements; /* and those that came meanwhile and do not */
+    uint64_t learnt_units; /* named by what they sent, while several requests were in flight */
     uint64_t tagged_units;
 
     /* coverage: what the figures leave out */

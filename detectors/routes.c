@@ -76,11 +76,8 @@ static size_t learn(struct routes *r, struct place *root, struct span path, char
     struct place *at = root;
     while (path.len > 0 && path.data[0] == '/') {
         path = span_skip(path, 1);
-        size_t n = 0;
-        while (n < path.len && path.data[n] != '/')
-            n++;
-        struct span segment = span_head(path, n);
-        path = span_skip(path, n);
+        struct span segment = span_head(path, span_find_byte(path, '/'));
+        path = span_skip(path, segment.len);
         at = step(r, at, &segment);
         if (at == NULL)
             return 0;
@@ -203,6 +200,36 @@ static void count_connection(struct route_connections *c, const struct record_ht
     c->first += (http->http_flags & HTTP_FIRST) != 0;
     c->client_closing += client_closes;
     c->closed += (http->http_flags & HTTP_LAST) != 0 && !client_closes;
+}
+
+/* As learn(), without learning. */
+static size_t rewrite(const struct routes *r, struct place at, struct span path, char *out)
+{
+    size_t len = 0;
+    while (path.len > 0 && path.data[0] == '/') {
+        path = span_skip(path, 1);
+        struct span segment = span_head(path, span_find_byte(path, '/'));
+        path = span_skip(path, segment.len);
+        if (!is_known(r, &at, segment))
+            segment = span_of_text(OTHER_NAME);
+        at.key = wire_hash_combine(at.key, wire_value_hash_text(segment));
+        len = append(out, len, span_of_text("/"));
+        len = append(out, len, segment);
+    }
+    return append(out, len, path);
+}
+
+struct http_route *routes_expect(const struct routes *r, const struct record_http_begin *http)
+{
+    struct span method = record_tail(&http->h, sizeof(*http), 0, http->method_len);
+    struct span path = record_tail(&http->h, sizeof(*http), http->method_len, http->route_len);
+    struct http_route *known = map64_get(&r->by_key, key_of(method, path));
+    if (known != NULL)
+        return known;
+    struct place root = {.key = wire_hash_combine(1, wire_value_hash_text(method))};
+    char text[RECORD_ROUTE_MAX];
+    size_t len = rewrite(r, root, path, text);
+    return map64_get(&r->by_key, key_of(method, span_of(text, len)));
 }
 
 struct http_route *routes_add(struct routes *r, const struct record_http *http)

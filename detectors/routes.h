@@ -95,6 +95,11 @@ void routes_fini(struct routes *r);
 /* Count a request; its route, or NULL when there is no room for a new one. */
 struct http_route *routes_add(struct routes *r, const struct record_http *http);
 
+/* The route that a request which begins will most likely be counted at; NULL when it was never
+ * seen.
+ */
+struct http_route *routes_expect(const struct routes *r, const struct record_http_begin *http);
+
 /* Share of the bytes sent that compression or a validator would have saved, 0..1. Bodies that were
  * not sampled count as small as those that were. */
 double routes_transfer_waste(const struct http_route *route);

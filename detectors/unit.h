@@ -82,10 +82,11 @@ enum { UNIT_MAX_TRANSACTIONS = 256 };
 struct unit {
     uint64_t serial; /* counts closed units, from 1 */
     struct endpoint *endpoint;
-    const struct tag *tag; /* the first seen */
-    uint64_t trace;        /* 0 without one */
-    uint64_t client;       /* as in struct session_summary; 0 when not known */
-    struct http_join http; /* the request it belongs to; route NULL when that is not known */
+    const struct tag *tag;     /* the first seen */
+    uint64_t trace;            /* 0 without one */
+    uint64_t client;           /* as in struct session_summary; 0 when not known */
+    struct http_join http;     /* the request it belongs to; route NULL when that is not known */
+    struct http_route *learnt; /* the only route in flight that sends such statements; or NULL */
     enum unit_confidence confidence;
     int64_t start_us;
     int64_t end_us;

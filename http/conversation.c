@@ -26,21 +26,41 @@ static uint32_t saturated(int64_t us)
     return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+/* Behind a record of `fixed` bytes its method and route; what they take. */
+static size_t put_name(void *record, size_t fixed, const struct http_request *r)
+{
+    const char *method = llhttp_method_name((llhttp_method_t)r->method);
+    size_t len = strnlen(method, RECORD_METHOD_MAX);
+    if (record != NULL) {
+        memcpy((char *)record + fixed, method, len);
+        memcpy((char *)record + fixed + len, r->route, r->route_len);
+    }
+    return len;
+}
+
+/* A request that the audit does not know of gives no name to anything: it may be dropped. */
 static void write_begin(struct http_conversation *c, const struct http_request *r)
 {
-    struct record_http_begin *out = ring_reserve(c->ctx->ring, sizeof(*out));
+    size_t method_len = put_name(NULL, 0, r);
+    size_t size = record_size(sizeof(struct record_http_begin), method_len + r->route_len);
+    struct record_http_begin *out = ring_reserve(c->ctx->ring, size);
     if (out == NULL)
-        return; /* a request that the audit does not know of gives no name to anything */
-    *out = (struct record_http_begin){.h = {.len = sizeof(*out), .type = RECORD_HTTP_BEGIN},
-                                      .request = r->id,
-                                      .time_us = r->start_us};
+        return;
+    memset(out, 0, size);
+    *out = (struct record_http_begin){
+        .h = {.len = (uint32_t)size, .type = RECORD_HTTP_BEGIN},
+        .request = r->id,
+        .time_us = r->start_us,
+        .method_len = (uint16_t)method_len,
+        .route_len = r->route_len,
+    };
+    put_name(out, sizeof(*out), r);
     ring_commit(c->ctx->ring);
 }
 
 static void write_request(struct http_conversation *c, const struct http_request *r, uint16_t flags)
 {
-    const char *method = llhttp_method_name((llhttp_method_t)r->method);
-    size_t method_len = strnlen(method, RECORD_METHOD_MAX);
+    size_t method_len = put_name(NULL, 0, r);
     size_t size = record_size(sizeof(struct record_http), method_len + r->route_len);
     uint32_t sampled, compressed;
     http_sample_end(c->ctx->sample, c, &sampled, &compressed);
@@ -68,8 +88,7 @@ static void write_request(struct http_conversation *c, const struct http_request
         .method_len = (uint16_t)method_len,
         .route_len = r->route_len,
     };
-    memcpy(out + 1, method, method_len);
-    memcpy((char *)(out + 1) + method_len, r->route, r->route_len);
+    put_name(out, sizeof(*out), r);
     ring_commit(c->ctx->ring);
 }
 

@@ -21,6 +21,11 @@ const char *rpt_attribution(enum unit_confidence confidence)
     return "none";
 }
 
+const char *rpt_attribution_of(const struct endpoint *e)
+{
+    return e->learnt_units > 0 ? "learnt" : rpt_attribution(e->confidence);
+}
+
 static json_t *counts(const struct histogram *h)
 {
     json_t *out = json_object();
@@ -59,7 +64,7 @@ static void put_identity(json_t **out, const struct endpoint *e)
     rpt_put(out, "name", rpt_string(e->name));
     rpt_put(out, "key", rpt_hex(e->key));
     rpt_put(out, "named_by", json_string(named_by(e->attribution)));
-    rpt_put(out, "attribution", json_string(rpt_attribution(e->confidence)));
+    rpt_put(out, "attribution", json_string(rpt_attribution_of(e)));
     rpt_put(out, "requests", rpt_count(endpoint_requests(e)));
 }
 
@@ -100,11 +105,14 @@ static json_t *caching_numbers(const struct route_caching *c)
 }
 
 /* Every request of the route, also those whose statements could not be told apart. */
-static json_t *http_numbers(const struct http_route *r)
+static json_t *http_numbers(const struct endpoint *e)
 {
+    const struct http_route *r = e->http;
     json_t *out = json_object();
     rpt_put(&out, "requests", rpt_count(r->requests));
     rpt_put(&out, "alone", rpt_count(r->alone));
+    rpt_put(&out, "joined", rpt_count(e->split.units));
+    rpt_put(&out, "learnt", rpt_count(e->learnt_units));
     rpt_put(&out, "cut", rpt_count(r->cut));
     rpt_put(&out, "statuses", statuses(r));
     rpt_put(&out, "first_byte_ms", times_ms(&r->first_us));
@@ -147,7 +155,7 @@ static void put_numbers(json_t **out, const struct endpoint_result *r)
     rpt_put(out, "removable_queries", rpt_count(r->gain.statements));
     rpt_put(out, "errors", rpt_count(e->errors));
     rpt_put(out, "new_connections", rpt_count(e->new_connections));
-    rpt_put(out, "http", e->http != NULL ? http_numbers(e->http) : json_null());
+    rpt_put(out, "http", e->http != NULL ? http_numbers(e) : json_null());
     rpt_put(out, "latency_split_ms", e->http != NULL ? latency_split(&e->split) : json_null());
 }
 

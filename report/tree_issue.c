@@ -278,7 +278,7 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     if (f->label != NULL)
         rpt_put(&out, "label", rpt_string(f->label));
     rpt_put(&out, "location_source", json_string(located ? "tag" : "none"));
-    rpt_put(&out, "attribution", json_string(rpt_attribution(f->endpoint->confidence)));
+    rpt_put(&out, "attribution", json_string(rpt_attribution_of(f->endpoint)));
     rpt_put(&out, "evidence", evidence(f));
     rpt_put(&out, "improvement", improvement(f, rtt_ms));
     if (f->plan != NULL && f->plan->status == PLAN_OK)

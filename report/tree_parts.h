@@ -29,6 +29,8 @@ json_t *rpt_issues(const struct rpt_scope *s);
 json_t *rpt_endpoint(const struct endpoint_result *e);
 json_t *rpt_endpoints(const struct result *r, const struct rpt_slugs *slugs);
 const char *rpt_attribution(enum unit_confidence confidence);
+/* "learnt" where some unit was named by its statements alone. */
+const char *rpt_attribution_of(const struct endpoint *e);
 
 /* tree_run.c */
 json_t *rpt_performance_score(const struct score *s);

@@ -71,6 +71,8 @@ static json_t *sources(const struct result *r)
 static const char *least_attribution(const struct result *r)
 {
     enum unit_confidence least = UNIT_EXACT;
+    if (r->learnt_units > 0)
+        return "learnt";
     for (size_t i = 0; i < r->n_endpoints; i++) {
         if (r->endpoints[i].endpoint->confidence < least)
             least = r->endpoints[i].endpoint->confidence;
@@ -195,6 +197,7 @@ json_t *rpt_coverage(const struct result *r)
     rpt_put(&out, "overflow", overflow(r));
     rpt_put(&out, "joined_statements", rpt_count(r->joined_statements));
     rpt_put(&out, "unjoined_statements", rpt_count(r->unjoined_statements));
+    rpt_put(&out, "learnt_requests", rpt_count(r->learnt_units));
     rpt_put(&out, "hurried_records", rpt_count(r->hurried_records));
     rpt_put(&out, "statements_without_facts", rpt_count(r->without_facts));
     rpt_put(&out, "parser_restarts", rpt_count(r->parser_restarts));

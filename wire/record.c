@@ -193,7 +193,9 @@ static bool check_http(const struct record_http *r)
 
 static bool check_http_begin(const struct record_http_begin *r)
 {
-    return is_time(r->time_us) && r->request != 0 && tail_is(&r->h, sizeof(*r), 0);
+    return is_time(r->time_us) && r->request != 0 && r->method_len <= RECORD_METHOD_MAX &&
+           r->route_len <= RECORD_ROUTE_MAX &&
+           tail_is(&r->h, sizeof(*r), (size_t)r->method_len + r->route_len);
 }
 
 static bool check_body(const struct record_header *h)

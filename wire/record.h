@@ -221,11 +221,15 @@ struct record_widths {
 
 enum { RECORD_ROUTE_MAX = 256, RECORD_METHOD_MAX = 16 };
 
-/* A request went on its way to the application. Its RECORD_HTTP follows when it is over. */
+/* A request went on its way to the application. Its RECORD_HTTP follows when it is over. Tail:
+ * method, route. */
 struct record_http_begin {
     struct record_header h;
     uint64_t request; /* never 0, unique in the run */
     int64_t time_us;
+    uint16_t method_len;
+    uint16_t route_len;
+    uint32_t pad;
 };
 
 enum record_http_flags {

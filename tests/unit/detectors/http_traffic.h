@@ -18,14 +18,19 @@ struct http {
     uint32_t first_us; /* 0: half of the time it took */
 };
 
-static inline uint64_t http_begin_request(struct traffic *t)
+static inline uint64_t http_begin_request(struct traffic *t, const struct http *about)
 {
     static uint64_t last;
+    const char *method = about->method != NULL ? about->method : "GET";
     struct record_http_begin *r = (void *)t->out.bytes;
     uint64_t id = ++last;
     r->request = id;
     r->time_us = t->now_us;
-    traffic_send(t, RECORD_HTTP_BEGIN, sizeof(*r), 0);
+    r->method_len = (uint16_t)strlen(method);
+    r->route_len = (uint16_t)strlen(about->route);
+    size_t tail = traffic_tail(t, sizeof(*r), 0, method, r->method_len);
+    tail = traffic_tail(t, sizeof(*r), tail, about->route, r->route_len);
+    traffic_send(t, RECORD_HTTP_BEGIN, sizeof(*r), tail);
     return id;
 }
 
@@ -57,7 +62,7 @@ static inline void http_end_request(struct traffic *t, uint64_t id, int64_t star
 static inline void http_request(struct traffic *t, const struct http *about)
 {
     int64_t start_us = t->now_us;
-    uint64_t id = http_begin_request(t);
+    uint64_t id = http_begin_request(t, about);
     traffic_wait(t, 10);
     http_end_request(t, id, start_us, about);
     traffic_wait(t, 10);

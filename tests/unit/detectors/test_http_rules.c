@@ -224,7 +224,7 @@ static struct traffic *handled(int n, int64_t after_ms, int64_t body_ms)
     for (int i = 0; i < n; i++) {
         struct http about = {.route = "/order", .method = "POST", .flags = HTTP_ALONE};
         int64_t start_us = t->now_us;
-        uint64_t id = http_begin_request(t);
+        uint64_t id = http_begin_request(t, &about);
         traffic_wait(t, 1);
         traffic_by_id(t, "INSERT INTO orders (id) VALUES ($1)", i, 0);
         traffic_wait(t, after_ms);

@@ -111,7 +111,9 @@ static inline void sample_others(struct sample *s, enum record_type type)
     } else if (type == RECORD_HTTP_BEGIN) {
         struct record_http_begin *r = (void *)s->bytes;
         r->request = 1;
-        sample_head(s, type, sizeof(*r), 0);
+        r->method_len = 3;
+        r->route_len = 11;
+        sample_head(s, type, sizeof(*r), 14);
     } else if (type == RECORD_HTTP) {
         struct record_http *r = (void *)s->bytes;
         r->request = 1;
