@@ -108,6 +108,34 @@ async def swallow(request: Request) -> dict[str, Any]:
     return {"bytes": total}
 
 
+# --- routes that are told apart by what they send: one statement is of all, one of each ---
+
+WHO = "SELECT name FROM people WHERE id = $1"
+OWN = {
+    name: f"SELECT id AS of_{name} FROM people WHERE id > $1 ORDER BY id LIMIT {rows}"
+    for name, rows in (("books", 5), ("authors", 10), ("orders", 15), ("reviews", 20))
+}
+
+
+def add_route(name: str, own: str) -> None:
+    @app.get(f"/learn/{name}")
+    async def handler(request: Request) -> dict[str, str]:
+        async with request.app.state.pool.acquire() as connection:
+            if name == "orders":
+                async with connection.transaction():
+                    await connection.fetchval(WHO, 1)
+                    await connection.fetch(own, 1)
+            else:
+                await connection.fetchval(WHO, 1)
+                await asyncio.sleep(0.002)
+                await connection.fetch(own, 1)
+        return {"name": name}
+
+
+for word, statement in OWN.items():
+    add_route(word, statement)
+
+
 # --- routes with a fault, and their twins without ---
 
 BOOKS = [{"id": n, "title": f"book {n}", "genre": "poetry", "price": n * 100} for n in range(500)]

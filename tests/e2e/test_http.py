@@ -209,6 +209,42 @@ def test_http_trace_in_sql_names_requests_in_flight_together(
     assert (traced["queries"]["p50"], traced["queries"]["max"]) == (5, 5)
 
 
+LEARNING_S = 4  # a request is judged when it is over for 3 s, by the times of what comes then
+LEARNT = {"books": 5, "authors": 10, "orders": 15, "reviews": 20}  # rows of their own statements
+
+
+def test_http_shapes_learnt_from_one_user_name_sixteen(setup: Callable[..., Setup]) -> None:
+    """At least 95 % of the requests, none under a wrong name, and none said to be exact that is not."""
+    running = setup(workers=2)
+    alone, beside = 5, 25
+
+    def user(number: int) -> None:
+        with httpx.Client(timeout=PATIENCE_S) as client:
+            for i in range(beside):
+                path = f"/learn/{list(LEARNT)[(i * 7 + number) % len(LEARNT)]}"
+                assert client.get(running.url(path)).status_code == 200
+
+    with httpx.Client(timeout=PATIENCE_S) as client:
+        for _ in range(alone):
+            for name in LEARNT:
+                assert client.get(running.url(f"/learn/{name}")).status_code == 200
+    time.sleep(LEARNING_S)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(user, range(16)))
+    outcome = end(running)
+    named = 0
+    for name in LEARNT:
+        row = outcome.endpoint(f"GET /learn/{name}")["endpoint"]
+        assert row["attribution"] == "learnt"
+        assert row["http"]["joined"] >= alone
+        assert row["queries"]["p50"] == row["queries"]["max"] == 2, row
+        assert row["rows"]["p50"] == row["rows"]["max"] == 1 + LEARNT[name], row
+        assert row["http"]["joined"] + row["http"]["learnt"] <= row["http"]["requests"]
+        named += row["http"]["joined"] + row["http"]["learnt"]
+    total = len(LEARNT) * alone + 16 * beside
+    assert 0.95 * total <= named <= total
+
+
 # --- what HTTP shows ---
 
 # route -> the rules that must find something there, and no other of HTTP's
