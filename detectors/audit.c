@@ -299,6 +299,10 @@ static void add_request(struct audit *a, const struct record_http *r)
     struct http_route *route = routes_add(&a->routes, r);
     if (route != NULL && route->endpoint == NULL)
         route->endpoint = ledger_of_route(a->ledger, route);
+    for (int i = 0; route != NULL && route->endpoint != NULL && i < DETECTOR_COUNT; i++) {
+        if (det_detectors[i]->on_request != NULL && is_ready(a, i))
+            det_detectors[i]->on_request(a->states[i], a, route, r);
+    }
     join_end(&a->join, r, route);
 }
 

@@ -10,12 +10,15 @@ enum {
     ITEM_CACHING = 12,
     ITEM_RATE_LIMIT = 15,
     ITEM_KEEP_ALIVE = 16,
+    ITEM_PROCESSES = 33, /* a stall may be a computation; that there is none needs more */
+    ITEM_BLOCKING = 36,
     ITEM_HTTP_CACHE = 40,
 };
 
 /* What the HTTP side says of the items that it settles, added up over routes. */
 struct http_evidence {
     uint64_t requests;
+    uint64_t beside;  /* of these, in flight with others */
     uint64_t joined;  /* units that are known to be of one request */
     uint64_t wanted;  /* bodies that would become smaller, and whose client takes them so */
     uint64_t coded;   /* of them compressed */
@@ -99,6 +102,7 @@ static void not_observed(struct checklist_item *out, const char *reason, const c
 static void add_route(struct http_evidence *h, const struct http_route *r)
 {
     h->requests += r->requests;
+    h->beside += r->requests - r->alone;
     h->wanted += r->coding.plain + r->coding.coded;
     h->coded += r->coding.coded;
     h->answers += r->caching.answers;
@@ -141,6 +145,11 @@ static void judge_http(const struct http_evidence *h, const struct row *row,
         not_observed(out, "no answer was seen to repeat", "Ask for the same address again");
     else if (row->id == ITEM_KEEP_ALIVE)
         pass(out, "connections were used for several requests");
+    else if (row->id == ITEM_BLOCKING && h->beside >= ENOUGH_UNITS)
+        pass(out, "requests beside others were served while those went on");
+    else if (row->id == ITEM_BLOCKING || row->id == ITEM_PROCESSES)
+        not_observed(out, "no request was held up by another; few were in flight together",
+                     "Send requests of several users at once; ruff check --select ASYNC");
     else if (row->id == ITEM_BACKGROUND && h->joined >= ENOUGH_UNITS)
         pass(out, "no request waited long after its last statement");
     else

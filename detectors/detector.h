@@ -55,6 +55,9 @@ struct detector {
     /* Each exchange as it comes, driver chatter too: for what concerns the order over connections.
      */
     void (*on_exchange)(void *state, struct audit *audit, const struct seen_exchange *x);
+    /* An HTTP request is over, with or without statements; its route has an endpoint. */
+    void (*on_request)(void *state, struct audit *audit, struct http_route *route,
+                       const struct record_http *r);
     /* A connection was opened by this client, as in struct session_summary. */
     void (*on_session_start)(void *state, struct audit *audit, uint64_t session, uint64_t client,
                              int64_t at_us);

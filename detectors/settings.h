@@ -60,6 +60,7 @@ struct det_settings {
     struct levels http_caching;
     struct levels http_keep_alive;
     struct levels background_work_ms;
+    struct levels loop_stall_ms;
 };
 
 #endif

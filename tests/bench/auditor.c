@@ -473,6 +473,7 @@ static struct det_settings settings(void)
         .http_caching = any,
         .http_keep_alive = any,
         .background_work_ms = any,
+        .loop_stall_ms = any,
     };
 }
 

@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import json
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -194,3 +195,15 @@ async def mail_later(request: Request) -> dict[str, int]:
 @app.get("/twins/limited")
 async def limited() -> Response:
     return Response("slower, please", status_code=429, headers={"Retry-After": "1"})
+
+
+@app.get("/faults/block")
+async def block() -> PlainTextResponse:
+    time.sleep(0.25)  # noqa: ASYNC251
+    return PlainTextResponse("at last")
+
+
+@app.get("/twins/block")
+async def wait() -> PlainTextResponse:
+    await asyncio.sleep(0.25)
+    return PlainTextResponse("at last")

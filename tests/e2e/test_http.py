@@ -305,6 +305,37 @@ def test_http_faults_are_found_on_their_routes_and_not_on_their_twins(
     assert again == (outcome.report_dir / "report.yaml").read_bytes()
 
 
+@pytest.mark.parametrize(("route", "blocks"), [("/faults/block", True), ("/twins/block", False)])
+def test_http_request_that_blocks_the_loop_is_told(
+    setup: Callable[..., Setup], route: str, blocks: bool
+) -> None:
+    running = setup()
+    over = threading.Event()
+
+    def hurry() -> None:
+        """Somebody who is answered at once, where nothing is in the way."""
+        with httpx.Client(timeout=PATIENCE_S) as client:
+            while not over.is_set():
+                assert client.get(running.url("/quiet")).status_code == 200
+                time.sleep(0.005)
+
+    with ThreadPoolExecutor(2) as pool, httpx.Client(timeout=PATIENCE_S) as client:
+        hurried = [pool.submit(hurry) for _ in range(2)]
+        try:
+            time.sleep(1)
+            for _ in range(8):
+                assert client.get(running.url(route)).status_code == 200
+                time.sleep(0.1)
+        finally:
+            over.set()
+        for each in hurried:
+            each.result()
+    outcome = end(running)
+    assert ("loop_stall" in outcome.rules(f"GET {route}")) == blocks
+    assert "loop_stall" not in outcome.rules("GET /quiet")
+    assert item(outcome, 36) == ("fail" if blocks else "pass")
+
+
 def test_http_connection_for_each_request_is_told(setup: Callable[..., Setup]) -> None:
     at = setup()
     for _ in range(25):

@@ -83,6 +83,7 @@ static inline struct det_settings traffic_settings(void)
         .http_caching = {0.5, 0.8, 2, 3},
         .http_keep_alive = {0.83, 0.9, 2, 3},
         .background_work_ms = {300, 1000, 3000, 30000},
+        .loop_stall_ms = {100, 100, 200, 5000},
     };
 }
 
