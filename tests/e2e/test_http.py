@@ -233,12 +233,12 @@ def test_http_shapes_learnt_from_one_user_name_sixteen(setup: Callable[..., Setu
         list(pool.map(user, range(16)))
     outcome = end(running)
     named = 0
-    for name in LEARNT:
+    for name, rows in LEARNT.items():
         row = outcome.endpoint(f"GET /learn/{name}")["endpoint"]
         assert row["attribution"] == "learnt"
         assert row["http"]["joined"] >= alone
         assert row["queries"]["p50"] == row["queries"]["max"] == 2, row
-        assert row["rows"]["p50"] == row["rows"]["max"] == 1 + LEARNT[name], row
+        assert row["rows"]["p50"] == row["rows"]["max"] == 1 + rows, row
         assert row["http"]["joined"] + row["http"]["learnt"] <= row["http"]["requests"]
         named += row["http"]["joined"] + row["http"]["learnt"]
     total = len(LEARNT) * alone + 16 * beside

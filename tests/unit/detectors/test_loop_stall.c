@@ -108,7 +108,7 @@ static void test_what_is_no_stall_is_none(void **state)
     expect_none(2, &s); /* once is chance */
     s.still_ms = 60;
     expect_none(5, &s); /* a busy machine does that */
-    s.still_ms = 180; /* each half of it is too short */
+    s.still_ms = 180;   /* each half of it is too short */
     s.another_answer = true;
     expect_none(5, &s); /* the loop goes on: the victim waits for something else */
     s.another_answer = false;
