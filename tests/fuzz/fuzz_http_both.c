@@ -79,7 +79,8 @@ static void feed(struct side *s, bool client, struct span bytes, size_t piece)
 static uint64_t play(struct span input, size_t piece, struct ring *ring)
 {
     struct side s = {.over = false};
-    s.ctx = (struct http_context){.ring = ring, .traffic = &s.traffic, .patterns = "/a/{b}"};
+    s.ctx = (struct http_context){
+        .ring = ring, .sample = http_sample_new(), .traffic = &s.traffic, .patterns = "/a/{b}"};
     http_begin(&s.http, &s.ctx, 1);
     while (input.len > 1) {
         bool client = input.data[0] > PIECE_MASK;
@@ -93,6 +94,7 @@ static uint64_t play(struct span input, size_t piece, struct ring *ring)
     http_end(&s.http, 0);
     drain(&s);
     assert(atomic_load(&s.traffic.open) == 0);
+    http_sample_free(s.ctx.sample);
     return s.refused ? 0 : s.digest;
 }
 
