@@ -540,8 +540,11 @@ static int run_apart(const struct scenario *s)
 {
     (void)fflush(stdout);
     pid_t child = fork();
-    if (child == 0)
-        exit(run(s));
+    if (child == 0) {
+        int failed = run(s);
+        (void)fflush(stdout);
+        _exit(failed);
+    }
     int status = 1;
     if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) {
         printf("%s: more than %d MiB, or it did not run\n", s->name, MEMORY_MAX / 1048576);

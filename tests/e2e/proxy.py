@@ -202,15 +202,15 @@ class Proxy:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
-    def wait(self, expect: int = 0) -> Outcome:
+    def wait(self, expect: int = 0, limit_s: float = STOP_S) -> Outcome:
         """Until it ends by itself or by the signal it was sent."""
         assert self.process is not None
         helpers = self.helpers()
         try:
-            code = self.process.wait(STOP_S)
+            code = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"still running after {STOP_S} s: {self.stderr}") from None
+            raise AssertionError(f"still running after {limit_s} s: {self.stderr}") from None
         RUNNING.discard(self)
         assert not SANITIZER.search(self.stderr), self.stderr
         for path in sanitizer_files(self.pid):
@@ -233,11 +233,11 @@ class Proxy:
                 assert time.monotonic() < until, f"parser helper {pid} outlives its parent"
                 time.sleep(POLL_S)
 
-    def stop(self, number: int = signal.SIGTERM, expect: int = 0) -> Outcome:
+    def stop(self, number: int = signal.SIGTERM, expect: int = 0, limit_s: float = STOP_S) -> Outcome:
         assert self.process is not None
         assert self.process.poll() is None, f"it ended by itself: {self.stderr}"
         self.process.send_signal(number)
-        return self.wait(expect)
+        return self.wait(expect, limit_s)
 
     def kill(self) -> None:
         """For clean-up only."""
