@@ -216,6 +216,7 @@ static void wait_for_answers(struct app *app)
 {
     int64_t until = clock_monotonic_us() + (int64_t)END_WAIT_S * 1000000;
     int stops = app->stops;
+    auditor_drain(app->auditor); /* what the workers left raises questions of its own */
     do {
         event_base_loop(app->base, EVLOOP_NONBLOCK);
         poll(NULL, 0, END_TURN_MS); /* and no event of our own, which would need memory */

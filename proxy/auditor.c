@@ -101,7 +101,7 @@ static bool drain_once(struct auditor *a)
     return more;
 }
 
-static void drain(struct auditor *a)
+void auditor_drain(struct auditor *a)
 {
     while (drain_once(a))
         continue;
@@ -190,7 +190,7 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    drain(context);
+    auditor_drain(context);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
@@ -199,7 +199,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
     uint64_t count;
     if (read(fd, &count, sizeof(count)) < 0)
         return;
-    drain(context);
+    auditor_drain(context);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *context)
@@ -208,7 +208,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct auditor *a = context;
     int64_t now = now_us(a);
-    drain(a);
+    auditor_drain(a);
     maybe_mark(a, now);
     maybe_explain(a, now);
     if (a->options.capture != NULL)
@@ -235,7 +235,7 @@ bool auditor_is_waiting(const struct auditor *a)
 
 int auditor_finish(struct auditor *a, const struct auditor_end *end)
 {
-    drain(a);
+    auditor_drain(a);
     write_run_end(a, end);
     audit_finish(a->audit);
     return auditor_write_report(a);

@@ -54,6 +54,9 @@ void auditor_start(struct auditor *a);
 /* Write the report now; a failure is logged. 0 or -1. */
 int auditor_write_report(struct auditor *a);
 
+/* Take all that lies in the rings; what is new in it is asked about. */
+void auditor_drain(struct auditor *a);
+
 /* True while statements wait for the parser or for a plan: the end of a short run may wait for
  * them. */
 bool auditor_is_waiting(const struct auditor *a);

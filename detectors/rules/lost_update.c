@@ -19,6 +19,7 @@ enum { MAX_ROWS_WATCHED = 16384, WRITES_KEPT = 16 };
 
 struct row_write {
     uint64_t session;
+    const struct statement *statement;
     int64_t at_us;
 };
 
@@ -77,6 +78,12 @@ static bool has_one_key(const struct statement *s)
     return n == 1;
 }
 
+/* Facts come when the parser has time, often after the first requests: until then it may be. */
+static bool may_have_one_key(const struct statement *s)
+{
+    return s->serial != 0 && (s->facts == NULL || has_one_key(s));
+}
+
 static uint64_t row_key(const struct statement *s, uint64_t value)
 {
     return wire_hash_combine(wire_value_hash(WIRE_OID_TEXT, 0, ledger_table(s, 0)), value);
@@ -99,7 +106,7 @@ static void on_exchange(void *state, struct audit *audit, const struct seen_exch
     const unsigned odd = EXCHANGE_ERROR | EXCHANGE_UNKNOWN | EXCHANGE_VALUES_CUT;
     (void)audit;
     if (e->verb != SQL_VERB_UPDATE || (e->exchange_flags & odd) != 0 || e->n_values == 0 ||
-        e->affected != 1 || !has_one_key(x->statement))
+        e->affected != 1 || !may_have_one_key(x->statement))
         return;
     const uint64_t *values = (const void *)record_tail(&e->h, sizeof(*e), 0, 0).data;
     /* The key stands in WHERE, behind what is set. */
@@ -114,20 +121,21 @@ static void on_exchange(void *state, struct audit *audit, const struct seen_exch
         }
     }
     row->writes[row->next++ % WRITES_KEPT] =
-        (struct row_write){.session = e->session, .at_us = e->start_us};
+        (struct row_write){.session = e->session, .statement = x->statement, .at_us = e->start_us};
 }
 
 /* --- what one request reads and writes back --- */
 
 static bool is_row_read(const struct unit_exchange *x)
 {
-    return unit_exchange_reads(x) && x->rows == 1 && x->n_values == 1 && has_one_key(x->statement);
+    return unit_exchange_reads(x) && x->rows == 1 && x->n_values == 1 &&
+           may_have_one_key(x->statement);
 }
 
 static bool is_row_write(const struct unit_exchange *x)
 {
     return x->verb == SQL_VERB_UPDATE && (x->flags & EXCHANGE_ERROR) == 0 && x->affected == 1 &&
-           x->n_values >= 2 && has_one_key(x->statement);
+           x->n_values >= 2 && may_have_one_key(x->statement);
 }
 
 static bool somebody_wrote(const struct row *row, const struct unit_exchange *read,
@@ -135,7 +143,11 @@ static bool somebody_wrote(const struct row *row, const struct unit_exchange *re
 {
     for (int i = 0; i < WRITES_KEPT; i++) {
         const struct row_write *w = &row->writes[i];
-        if (w->at_us > read->start_us && w->at_us < write->start_us && w->session != write->session)
+        if (w->at_us <= read->start_us || w->at_us >= write->start_us ||
+            w->session == write->session)
+            continue;
+        /* What `write` is will be known when it is judged; of others it must be known now. */
+        if (w->statement == write->statement || has_one_key(w->statement))
             return true;
     }
     return false;
@@ -146,7 +158,7 @@ static void judge_write(struct rows *r, const struct unit *u, const struct unit_
                         const struct unit_exchange *x, uint64_t key)
 {
     const struct row *row = map64_get(&r->by_key, key);
-    if (row == NULL || !somebody_wrote(row, read, x) || !sets_values(x->statement))
+    if (row == NULL || !sets_values(x->statement) || !somebody_wrote(row, read, x))
         return;
     struct tally *t = tally_get(r->tallies, u->endpoint, x->statement, read->statement, x->tag);
     if (t != NULL)
@@ -201,8 +213,17 @@ static const struct advice_texts texts = {
                "# or lock what is read, inside a transaction: SELECT ... FOR UPDATE\n",
 };
 
+/* The facts may have come after the requests. */
+static bool is_as_it_looked(const struct statement *write, const struct statement *read)
+{
+    return has_one_key(write) && has_one_key(read) && !statement_has(read, FACT_FOR_UPDATE) &&
+           !statement_has(read, FACT_SKIP_LOCKED);
+}
+
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
+    if (!is_as_it_looked(t->statement, t->other))
+        return;
     uint64_t n = t->count.count;
     struct measure m = {
         .what = "updates lost",
