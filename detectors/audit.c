@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 static void close_unit(void *arg, struct unit *u);
-static void take_joined(void *arg, struct record_header *record, const struct http_join *request);
+static void take_joined(void *arg, const struct record_header *record, struct request_mark mark,
+                        const struct http_join *request);
 static void end_connection(void *arg, const struct session_summary *about);
 
 static bool init_detectors(struct audit *a)
@@ -36,6 +37,7 @@ struct audit *audit_new(const struct det_settings *settings)
     sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, end_connection, a);
     routes_init(&a->routes, &a->arena);
     join_init(&a->join, take_joined, a);
+    request_marks_init(&a->marks);
     a->ledger = &a->ledger_storage;
     ledger_init(a->ledger, &a->arena);
     if (init_detectors(a))
@@ -53,6 +55,7 @@ void audit_free(struct audit *a)
             det_detectors[i]->fini(a->states[i]);
     }
     join_fini(&a->join);
+    request_marks_fini(&a->marks);
     routes_fini(&a->routes);
     sessions_fini(&a->sessions);
     ledger_fini(a->ledger);
@@ -112,19 +115,26 @@ static void end_connection(void *arg, const struct session_summary *about)
 
 /* --- records --- */
 
+/* Without values; NULL when there is no room. */
+static struct tag *new_tag(struct audit *a, uint64_t id)
+{
+    bool full = a->tags.count >= AUDIT_MAX_TAGS;
+    struct tag *tag = full ? NULL : arena_alloc(&a->names, sizeof(*tag));
+    if (tag == NULL || map64_put(&a->tags, id, tag) != MAP64_OK) {
+        a->lost_tags++; /* what comes with it counts as untagged */
+        return NULL;
+    }
+    tag->id = id;
+    return tag;
+}
+
 static void add_tag(struct audit *a, const struct record_tag *r)
 {
     if (r->id == 0 || map64_get(&a->tags, r->id) != NULL)
         return;
-    bool full = a->tags.count >= AUDIT_MAX_TAGS;
-    struct tag *tag = full ? NULL : arena_alloc(&a->names, sizeof(*tag));
-    if (tag == NULL || map64_put(&a->tags, r->id, tag) != MAP64_OK) {
-        a->lost_tags++; /* what comes with it counts as untagged */
-        return;
-    }
-    tag->id = r->id;
+    struct tag *tag = new_tag(a, r->id);
     size_t at = 0;
-    for (int k = 0; k < SQL_TAG_COUNT; k++) {
+    for (int k = 0; tag != NULL && k < SQL_TAG_COUNT; k++) {
         if (r->len[k] > 0)
             tag->value[k] = arena_text(&a->names, record_tail(&r->h, sizeof(*r), at, r->len[k]));
         at += r->len[k];
@@ -141,7 +151,43 @@ static void show_exchange(struct audit *a, const struct record_exchange *r, stru
     }
 }
 
-static void add_exchange(struct audit *a, const struct record_exchange *r,
+/* What the SQL says, and the mark of what it does not say. */
+static const struct tag *merged_tag(struct audit *a, const struct tag *sql, const struct tag *mark)
+{
+    if (sql == NULL || mark == NULL || ledger_tag_names(sql))
+        return sql != NULL ? sql : mark;
+    uint64_t id = wire_hash_combine(sql->id, mark->id);
+    struct tag *both = map64_get(&a->tags, id);
+    if (both != NULL)
+        return both;
+    both = new_tag(a, id);
+    for (int k = 0; both != NULL && k < SQL_TAG_COUNT; k++)
+        both->value[k] = sql->value[k] != NULL ? sql->value[k] : mark->value[k];
+    return both != NULL ? both : mark;
+}
+
+/* What belongs to a request is gathered as what has a trace is: by a number that no other has. */
+static uint64_t gathered_by(const char *kind, uint64_t id)
+{
+    uint64_t hash = wire_hash_combine(wire_value_hash_text(span_of_text(kind)), id);
+    return hash + (hash == 0);
+}
+
+static struct exchange_origin origin_of(struct audit *a, const struct record_exchange *r,
+                                        struct request_mark mark, const struct http_join *request)
+{
+    const struct tag *sql = r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL;
+    struct exchange_origin origin = {.trace = r->trace, .request = request};
+    origin.tag = merged_tag(a, sql, mark.tag);
+    origin.marked = mark.request != 0;
+    if (mark.request != 0)
+        origin.trace = gathered_by("mark", mark.request);
+    else if (request != NULL)
+        origin.trace = gathered_by("http", request->id);
+    return origin;
+}
+
+static void add_exchange(struct audit *a, const struct record_exchange *r, struct request_mark mark,
                          const struct http_join *request)
 {
     struct statement *s = catalogue_get(&a->catalogue, r->id);
@@ -158,9 +204,9 @@ static void add_exchange(struct audit *a, const struct record_exchange *r,
     int64_t end_us = r->start_us + (int64_t)r->total_us;
     if (end_us > a->last_us)
         a->last_us = end_us;
-    const struct tag *tag = r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL;
-    show_exchange(a, r, s, tag);
-    sessions_exchange(&a->sessions, r, s, tag, request);
+    struct exchange_origin origin = origin_of(a, r, mark, request);
+    show_exchange(a, r, s, origin.tag);
+    sessions_exchange(&a->sessions, r, s, &origin);
 }
 
 static void start_run(struct audit *a, const struct record_run_start *r)
@@ -232,16 +278,8 @@ static void pass_time(struct audit *a, int64_t now_us)
 
 /* --- records of sessions: at once, or when it is known to which request they belong --- */
 
-/* What belongs to a request is gathered as what has a trace is: by a number that no other has. */
-static void gather_by_request(struct record_exchange *r, const struct http_join *request)
-{
-    const uint64_t kind = 0x68747470; /* "http" */
-    r->trace = wire_hash_combine(kind, request->id);
-    r->trace += r->trace == 0;
-}
-
 static void take_session_record(struct audit *a, const struct record_header *record,
-                                const struct http_join *request)
+                                struct request_mark mark, const struct http_join *request)
 {
     const void *r = record;
     switch ((enum record_type)record->type) {
@@ -252,7 +290,7 @@ static void take_session_record(struct audit *a, const struct record_header *rec
         end_session(a, r);
         break;
     case RECORD_EXCHANGE:
-        add_exchange(a, r, request);
+        add_exchange(a, r, mark, request);
         break;
     case RECORD_MARK:
         pass_time(a, ((const struct record_mark *)r)->time_us);
@@ -262,18 +300,17 @@ static void take_session_record(struct audit *a, const struct record_header *rec
     }
 }
 
-static void take_joined(void *arg, struct record_header *record, const struct http_join *request)
+static void take_joined(void *arg, const struct record_header *record, struct request_mark mark,
+                        const struct http_join *request)
 {
     struct audit *a = arg;
     if (request != NULL) {
-        struct record_exchange *x = (struct record_exchange *)record;
-        int64_t began_us = sessions_transaction_begin(&a->sessions, x->session);
-        if (began_us == 0 || began_us >= request->start_us)
-            gather_by_request(x, request);
-        else
+        uint64_t session = ((const struct record_exchange *)(const void *)record)->session;
+        int64_t began_us = sessions_transaction_begin(&a->sessions, session);
+        if (began_us != 0 && began_us < request->start_us)
             request = NULL; /* what an earlier request left open goes on */
     }
-    take_session_record(a, record, request);
+    take_session_record(a, record, mark, request);
 }
 
 static int64_t time_of(const struct record_header *record)
@@ -308,10 +345,21 @@ static void add_request(struct audit *a, const struct record_http *r)
 
 static void add_session_record(struct audit *a, const struct record_header *record)
 {
+    const void *r = record;
+    struct request_mark mark = {.request = 0};
+    if (record->type == RECORD_EXCHANGE)
+        mark = request_marks_find(&a->marks, r);
+    else if (record->type == RECORD_SESSION_END)
+        request_marks_end(&a->marks, r);
     if (a->join.seen)
-        join_record(&a->join, record, time_of(record));
+        join_record(&a->join, record, mark, time_of(record));
     else
-        take_session_record(a, record, NULL);
+        take_session_record(a, record, mark, NULL);
+}
+
+static void add_request_mark(struct audit *a, const struct record_request *r)
+{
+    request_marks_add(&a->marks, r, r->tag != 0 ? map64_get(&a->tags, r->tag) : NULL);
 }
 
 void audit_record(struct audit *a, const struct record_header *record)
@@ -326,6 +374,12 @@ void audit_record(struct audit *a, const struct record_header *record)
     case RECORD_EXCHANGE:
     case RECORD_MARK:
         add_session_record(a, record);
+        break;
+    case RECORD_PEER:
+        request_marks_peer(&a->marks, r);
+        break;
+    case RECORD_REQUEST:
+        add_request_mark(a, r);
         break;
     case RECORD_HTTP_BEGIN:
         join_begin(&a->join, r, routes_expect(&a->routes, r));

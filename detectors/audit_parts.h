@@ -18,6 +18,7 @@ struct audit {
     struct sessions sessions;
     struct routes routes;
     struct join join;
+    struct request_marks marks;
     struct ledger *ledger;
     void *states[DETECTOR_COUNT];
     struct ledger ledger_storage;

@@ -27,7 +27,7 @@ static const char *value_of(const struct tag *tag, enum sql_tag_key key)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-static bool names_endpoint(const struct tag *tag)
+bool ledger_tag_names(const struct tag *tag)
 {
     return value_of(tag, SQL_TAG_ROUTE) != NULL || value_of(tag, SQL_TAG_CONTROLLER) != NULL ||
            value_of(tag, SQL_TAG_ACTION) != NULL;
@@ -54,11 +54,11 @@ static const char *joined(struct ledger *l, const char *a, const char *between, 
     return n > 0 ? arena_text(l->arena, span_of_text(text)) : NULL;
 }
 
-static void name_by_tag(struct ledger *l, struct endpoint *e, const struct tag *tag)
+static void name_by_tag(struct ledger *l, struct endpoint *e, const struct tag *tag, bool marked)
 {
     const char *route = value_of(tag, SQL_TAG_ROUTE);
     const char *method = value_of(tag, SQL_TAG_METHOD);
-    e->attribution = ATTRIBUTION_TAG;
+    e->attribution = marked ? ATTRIBUTION_MARK : ATTRIBUTION_TAG;
     e->method = method;
     e->route = route;
     e->name = route != NULL ? joined(l, method, " ", route)
@@ -81,7 +81,7 @@ static uint64_t route_key(const struct http_route *route)
 
 static uint64_t unit_key(const struct unit *u)
 {
-    if (names_endpoint(u->tag))
+    if (ledger_tag_names(u->tag))
         return tag_key(u->tag);
     if (u->http.route != NULL)
         return route_key(u->http.route);
@@ -117,8 +117,8 @@ static struct endpoint *endpoint_of_unit(struct ledger *l, const struct unit *u)
         return e;
     e->anchor = u->exchanges[0].statement;
     e->first_us = u->start_us;
-    if (names_endpoint(u->tag))
-        name_by_tag(l, e, u->tag);
+    if (ledger_tag_names(u->tag))
+        name_by_tag(l, e, u->tag, u->marked);
     else if (u->http.route != NULL)
         name_by_http(l, e, u->http.route);
     if (e->name == NULL)
@@ -163,7 +163,7 @@ struct http_route *ledger_learnt_route(const struct ledger *l, const struct unit
 
 bool ledger_is_named(const struct unit *u)
 {
-    return names_endpoint(u->tag) || u->http.route != NULL;
+    return ledger_tag_names(u->tag) || u->http.route != NULL;
 }
 
 struct endpoint *ledger_of_route(struct ledger *l, struct http_route *route)

@@ -31,7 +31,7 @@ enum unit_confidence {
 };
 
 /* How the endpoint got its name. */
-enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_HTTP, ATTRIBUTION_TAG };
+enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_HTTP, ATTRIBUTION_TAG, ATTRIBUTION_MARK };
 
 /* Units are dealt out to this many parts in turn, so that the spread of a mean over them shows. */
 enum { ENDPOINT_PARTS = 8 };

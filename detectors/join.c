@@ -5,6 +5,7 @@
 struct held_record {
     struct held_record *next;
     int64_t time_us;
+    struct request_mark mark;
     _Alignas(RECORD_ALIGN) uint8_t record[];
 };
 
@@ -88,13 +89,20 @@ static bool holds(const struct http_join *r, int64_t time_us)
     return r->start_us <= time_us && (r->end_us == 0 || r->end_us >= time_us);
 }
 
+/* Of its SQL, or of the mark it came with. */
+static uint64_t trace_of(const struct held_record *h)
+{
+    const struct record_exchange *x = (const void *)h->record;
+    return x->trace != 0 ? x->trace : h->mark.trace;
+}
+
 /* The one request of this trace at this time; a trace that two requests share names neither. */
-static struct http_join *by_trace(struct join *j, const struct record_exchange *x)
+static struct http_join *by_trace(struct join *j, uint64_t trace, int64_t time_us)
 {
     struct http_join *found = NULL;
-    for (size_t i = begun_by(j, x->start_us); x->trace != 0 && i > 0; i--) {
+    for (size_t i = begun_by(j, time_us); trace != 0 && i > 0; i--) {
         struct http_join *r = at(j, i - 1);
-        if (r->trace != x->trace || !holds(r, x->start_us))
+        if (r->trace != trace || !holds(r, time_us))
             continue;
         if (found != NULL)
             return NULL;
@@ -111,10 +119,11 @@ static struct http_join *candidate(struct join *j, int64_t time_us)
     return r != NULL && holds(r, time_us) ? r : NULL;
 }
 
-static const struct http_join *owner(struct join *j, const struct record_exchange *x)
+static const struct http_join *owner(struct join *j, const struct held_record *h)
 {
-    struct http_join *r = by_trace(j, x);
-    if (r == NULL && x->trace == 0) {
+    const struct record_exchange *x = (const void *)h->record;
+    struct http_join *r = by_trace(j, trace_of(h), x->start_us);
+    if (r == NULL && trace_of(h) == 0) {
         r = candidate(j, x->start_us);
         if (r != NULL && !r->alone)
             r = NULL;
@@ -143,8 +152,9 @@ static bool is_decided(struct join *j, const struct held_record *h)
         return false;
     if (j->now_us - x->start_us >= JOIN_WAIT_US)
         return true;
-    if (x->trace != 0)
-        return by_trace(j, x) != NULL || !some_request_is_open(j, x->start_us);
+    if (trace_of(h) != 0)
+        return by_trace(j, trace_of(h), x->start_us) != NULL ||
+               !some_request_is_open(j, x->start_us);
     const struct http_join *r = candidate(j, x->start_us);
     return r == NULL || r->end_us != 0;
 }
@@ -152,18 +162,18 @@ static bool is_decided(struct join *j, const struct held_record *h)
 static void release_oldest(struct join *j)
 {
     struct held_record *h = j->oldest;
-    struct record_header *record = (void *)h->record;
+    const struct record_header *record = (const void *)h->record;
     j->oldest = h->next;
     if (j->oldest == NULL)
         j->newest = NULL;
     j->held_bytes -= record->len;
     const struct http_join *r = NULL;
     if (record->type == RECORD_EXCHANGE) {
-        r = owner(j, (const struct record_exchange *)record);
+        r = owner(j, h);
         j->joined += r != NULL;
         j->unjoined += r == NULL;
     }
-    j->release(j->arg, record, r);
+    j->release(j->arg, record, h->mark, r);
     free(h);
 }
 
@@ -239,7 +249,8 @@ size_t join_routes_at(struct join *j, int64_t time_us, struct http_route *out[JO
     return n;
 }
 
-void join_record(struct join *j, const struct record_header *record, int64_t time_us)
+void join_record(struct join *j, const struct record_header *record, struct request_mark mark,
+                 int64_t time_us)
 {
     struct held_record *h = malloc(sizeof(*h) + record->len);
     if (h == NULL) {
@@ -248,6 +259,7 @@ void join_record(struct join *j, const struct record_header *record, int64_t tim
     }
     h->next = NULL;
     h->time_us = time_us;
+    h->mark = mark;
     memcpy(h->record, record, record->len);
     *(j->newest != NULL ? &j->newest->next : &j->oldest) = h;
     j->newest = h;

@@ -19,6 +19,7 @@
 #define PGSLEUTH_DETECTORS_JOIN_H
 
 #include "common/map64.h"
+#include "detectors/request_marks.h"
 #include "detectors/routes.h"
 
 enum {
@@ -43,9 +44,10 @@ struct http_join {
         *expected; /* likely its route, from its begin on; NULL when it is a new one */
 };
 
-/* Where records go on, with the request that an exchange belongs to, or NULL. A record belongs to
- * the join and may be changed. */
-typedef void join_release(void *arg, struct record_header *record, const struct http_join *request);
+/* Where records go on, with the mark that they came with, and the request that an exchange belongs
+ * to, or NULL. */
+typedef void join_release(void *arg, const struct record_header *record, struct request_mark mark,
+                          const struct http_join *request);
 
 struct held_record;
 
@@ -83,7 +85,8 @@ enum { JOIN_MAX_ROUTES = 16 };
 size_t join_routes_at(struct join *j, int64_t time_us, struct http_route *out[JOIN_MAX_ROUTES]);
 
 /* A record of a session, or a mark: goes on now or later. `time_us` is the latest time it tells. */
-void join_record(struct join *j, const struct record_header *record, int64_t time_us);
+void join_record(struct join *j, const struct record_header *record, struct request_mark mark,
+                 int64_t time_us);
 
 /* The run is over: everything goes on. */
 void join_finish(struct join *j);

@@ -43,6 +43,9 @@ struct usage *ledger_usage(const struct ledger *l, const struct endpoint *e,
 /* Give the endpoints without a tag their names, from what is known of their statements by now. */
 void ledger_name(struct ledger *l);
 
+/* Whether a tag says of which endpoint it is; NULL does not. */
+bool ledger_tag_names(const struct tag *tag);
+
 /* Name of the i-th table of a statement without its schema: by the grammar, else the words behind
  * FROM, JOIN, INTO and UPDATE of the text. Empty past the last one. */
 struct span ledger_table(const struct statement *s, unsigned i);

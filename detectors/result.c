@@ -68,6 +68,8 @@ static void fill_run(struct result *r, const struct audit *a)
     r->assumed_rtt_ms = a->settings.assumed_rtt_ms;
     r->http = a->join.seen;
     r->http_requests = a->join.http_requests;
+    r->marked_statements = a->marks.named;
+    r->lost_marks = a->marks.lost;
     r->joined_statements = a->join.joined;
     r->unjoined_statements = a->join.unjoined;
     r->hurried_records = a->join.forced;

@@ -71,6 +71,8 @@ struct result {
     bool tagged; /* some unit had a tag */
     bool http;   /* requests were seen */
     uint64_t http_requests;
+    uint64_t marked_statements;   /* exchanges of requests that marks told of */
+    uint64_t lost_marks;          /* times that marks were lost, and those before them with them */
     uint64_t joined_statements;   /* exchanges, driver's too, that belong to a request */
     uint64_t unjoined_statements; /* and those that came meanwhile and do not */
     uint64_t learnt_units; /* named by what they sent, while several requests were in flight */

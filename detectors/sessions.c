@@ -448,13 +448,13 @@ static uint32_t transaction_number(struct unit *u, struct det_session *x)
 }
 
 /* The unit of this exchange's trace, which is now the session's. */
-static struct unit *traced_unit(struct sessions *s, struct det_session *x,
-                                const struct record_exchange *r)
+static struct unit *traced_unit(struct sessions *s, struct det_session *x)
 {
-    x->trace = r->trace;
-    struct unit *u = trace_unit(s, r->trace);
+    x->trace = s->trace;
+    struct unit *u = trace_unit(s, s->trace);
     if (u != NULL) {
         u->asyncpg = u->asyncpg || x->asyncpg;
+        u->marked |= s->marked;
         if (s->request != NULL) {
             u->http = *s->request;
             if (u->last_us < u->http.end_us)
@@ -468,12 +468,12 @@ static void take_data(struct sessions *s, struct det_session *x, const struct re
                       struct statement *st, const struct tag *tag)
 {
     struct unit *u = NULL;
-    if (r->trace != x->trace && (r->trace != 0 || x->tx.statements == 0)) {
-        x->trace = r->trace;
+    if (s->trace != x->trace && (s->trace != 0 || x->tx.statements == 0)) {
+        x->trace = s->trace;
         x->tx.number = 0; /* its BEGIN came without a tag, as if of the request before */
     }
-    if (r->trace != 0) {
-        u = traced_unit(s, x, r);
+    if (s->trace != 0) {
+        u = traced_unit(s, x);
         if (u != NULL && x->fresh)
             u->new_connections++;
         x->fresh = false;
@@ -503,8 +503,8 @@ static void take_chatter(struct sessions *s, struct det_session *x, const struct
             x->unit->chatter++;
         return;
     }
-    if (r->trace != 0) {
-        struct unit *u = traced_unit(s, x, r);
+    if (s->trace != 0) {
+        struct unit *u = traced_unit(s, x);
         if (u != NULL)
             unit_add_chatter(u, r);
         return;
@@ -531,10 +531,13 @@ static const struct chatter *chatter_of(const struct statement *st, const struct
 }
 
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
-                       const struct tag *tag, const struct http_join *request)
+                       const struct exchange_origin *origin)
 {
     struct det_session *x = session_of(s, r->session);
-    s->request = request;
+    const struct tag *tag = origin->tag;
+    s->trace = origin->trace;
+    s->request = origin->request;
+    s->marked = origin->marked;
     if (x == NULL) {
         s->lost++;
         return;

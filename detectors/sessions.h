@@ -51,7 +51,10 @@ struct sessions {
     struct det_session *idle_last;
     struct unit *free_units;
     size_t n_free;
-    const struct http_join *request; /* of the exchange that is being taken in */
+    /* Of the exchange that is being taken in. */
+    uint64_t trace;
+    const struct http_join *request;
+    bool marked;
     int64_t gap_us;
     int64_t now_us;
     uint64_t started;    /* sessions seen */
@@ -76,10 +79,16 @@ uint64_t sessions_client(struct sessions *s, uint64_t session);
 /* When the connection's open transaction began; 0 without one. */
 int64_t sessions_transaction_begin(const struct sessions *s, uint64_t session);
 
-/* Take in one exchange; `request` is the HTTP request it belongs to, or NULL. The trace of such an
- * exchange is a number of the request. */
+/* To which request an exchange belongs. */
+struct exchange_origin {
+    uint64_t trace; /* gathers what belongs together; 0: not known */
+    const struct tag *tag;
+    const struct http_join *request; /* or NULL */
+    bool marked;                     /* the application said so beside the SQL */
+};
+
 void sessions_exchange(struct sessions *s, const struct record_exchange *r, struct statement *st,
-                       const struct tag *tag, const struct http_join *request);
+                       const struct exchange_origin *origin);
 
 /* Time has passed without a record of a session. */
 void sessions_advance(struct sessions *s, int64_t time_us);

@@ -424,6 +424,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
 {
     struct unit part = {
         .trace = u->trace,
+        .marked = u->marked,
         .client = u->client,
         .http = u->http,
         .confidence = u->confidence,

@@ -98,6 +98,7 @@ struct unit {
     uint64_t new_connections;
     bool whole;   /* its end was marked, or a trace gathered it: never cut */
     bool asyncpg; /* its connection belongs to an asyncpg pool */
+    bool marked;  /* gathered by marks beside the SQL */
     struct unit_exchange *exchanges;
     size_t n;
     struct unit_transaction *transactions; /* that ended in it, in that order */

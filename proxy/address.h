@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 enum { ADDRESS_MAX = 8, ADDRESS_TEXT = 300 };
@@ -50,5 +51,8 @@ bool address_is_loop(const struct addresses *listener, const struct addresses *u
 
 /* The address without its port, for people; "unix" for a Unix socket. */
 void address_host_text(const struct sockaddr *sa, socklen_t len, char *out, size_t size);
+
+/* Its port; 0 where it has none. */
+uint16_t address_port(const struct sockaddr *sa);
 
 #endif

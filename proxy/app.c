@@ -5,6 +5,7 @@
 #include "proxy/auditor.h"
 #include "proxy/documents.h"
 #include "proxy/listener.h"
+#include "proxy/marks.h"
 #include "proxy/preflight.h"
 #include "proxy/renewal.h"
 #include "proxy/settings.h"
@@ -37,6 +38,7 @@ struct app {
     struct event_base *base;
     struct event *signals[N_SIGNALS];
     struct capture_writer *capture;
+    struct marks *marks; /* NULL: none are listened for */
     struct auditor *auditor;
     struct renewal *renewal;
     struct worker *workers[MAX_WORKERS];
@@ -105,11 +107,19 @@ static enum exit_code start_auditor(struct app *app)
             return EXIT_REPORT_DIR;
         }
     }
+    if (app->preflight.marks.count > 0) {
+        app->marks = marks_open(&app->preflight.marks, app->epoch_us, error, sizeof(error));
+        if (app->marks == NULL) {
+            log_error("marks: %s", error);
+            return EXIT_LISTEN;
+        }
+    }
     struct auditor_options options = {
         .settings = &app->settings,
         .report_dir = o->report_dir,
         .report_interval_s = o->report_interval_s,
         .capture = app->capture,
+        .marks = app->marks,
         .explain = app->preflight.explain,
         .advisor = {.dsn = app->preflight.explain_dsn,
                     .interval_ms = o->explain_interval_ms,
@@ -142,6 +152,7 @@ static enum exit_code start_workers(struct app *app)
         .auditor_fd = auditor_wake_fd(app->auditor),
         .renewal_fd = renewal_fd(app->renewal),
         .shared = &app->shared,
+        .tell_peers = app->marks != NULL,
         .http = app->preflight.http.listen.count > 0 ? &app->preflight.http : NULL,
     };
     char error[512];
@@ -277,6 +288,7 @@ static bool app_fini(struct app *app)
     if (!renewed)
         return false;
     auditor_free(app->auditor);
+    marks_free(app->marks);
     for (size_t i = 0; i < app->n_workers; i++)
         worker_free(app->workers[i]);
     preflight_fini(&app->preflight);
@@ -299,6 +311,8 @@ static void say_where(const struct app *app)
     if (http->listen.count > 0)
         log_info("listening on %s for HTTP, relaying to %s%s", http->listen.text,
                  http->upstream.text, http->gate.on ? ", one request at a time" : "");
+    if (app->marks != NULL)
+        log_info("listening on %s for request marks", app->preflight.marks.text);
 }
 
 static void tell_ledger(const struct app *app)

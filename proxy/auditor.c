@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/documents.h"
+#include "proxy/marks.h"
 #include "proxy/parser.h"
 
 #include <assert.h>
@@ -84,6 +85,21 @@ static void on_facts(void *context, const struct record_facts *facts)
     take(context, &facts->h);
 }
 
+static void take_mark(void *context, const struct record_header *record)
+{
+    take(context, record);
+}
+
+/* Its mark was sent before it, and is read before it. */
+static void take_from_ring(struct auditor *a, const struct record_header *record)
+{
+    if (record->type == RECORD_EXCHANGE) {
+        const struct record_exchange *x = (const void *)record;
+        marks_read_until(a->options.marks, x->start_us + (int64_t)x->total_us);
+    }
+    take(a, record);
+}
+
 /* True when a ring still held records when its turn was over. */
 static bool drain_once(struct auditor *a)
 {
@@ -92,7 +108,7 @@ static bool drain_once(struct auditor *a)
         const struct record_header *record;
         int n = 0;
         while (n < RECORDS_A_RING && (record = ring_peek(a->rings[i])) != NULL) {
-            take(a, record);
+            take_from_ring(a, record);
             ring_release(a->rings[i]);
             n++;
         }
@@ -294,7 +310,8 @@ struct auditor *auditor_new(struct event_base *base, const struct auditor_option
     a->wake_event = event_new(base, a->wake_fd, EV_READ | EV_PERSIST, on_wake, a);
     a->drain_event = event_new(base, -1, EV_PERSIST, on_drain, a);
     a->tick_event = event_new(base, -1, EV_PERSIST, on_tick, a);
-    bool ready = a->wake_fd >= 0 && a->audit != NULL && a->parser != NULL &&
+    bool marks = options->marks == NULL || marks_start(options->marks, base, take_mark, a) == 0;
+    bool ready = marks && a->wake_fd >= 0 && a->audit != NULL && a->parser != NULL &&
                  a->wake_event != NULL && a->drain_event != NULL && a->tick_event != NULL;
     if (!ready || !start_advisor(a)) {
         auditor_free(a);

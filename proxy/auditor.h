@@ -19,6 +19,7 @@
 
 struct event_base;
 struct auditor;
+struct marks;
 
 enum { AUDITOR_MAX_RINGS = 64 + 1 }; /* of the workers, and the advisor's */
 
@@ -27,6 +28,7 @@ struct auditor_options {
     const char *report_dir;         /* borrowed */
     int64_t report_interval_s;      /* 0: only when asked */
     struct capture_writer *capture; /* borrowed; NULL: none */
+    struct marks *marks;            /* borrowed, not started yet; NULL: none are listened for */
     enum record_explain_state explain;
     struct advisor_options advisor; /* used when explain is on */
     int64_t epoch_us;

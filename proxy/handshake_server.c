@@ -150,6 +150,7 @@ static void begin_tap(struct session *s)
         .database = info.database.len > 0 ? info.database : info.user,
         .application = info.application,
         .client = span_of_text(s->client_host),
+        .peer = s->peer,
     };
     int64_t now_us = worker_now(s->worker);
     wire_tap_begin(&s->tap, &s->worker->wire, s->id, &who, now_us);

@@ -31,20 +31,23 @@ static int say(const struct addresses *addresses, int saved_errno, char *error, 
     return -1;
 }
 
-static int open_socket(const struct address *a, bool share)
+/* Several may listen for streams at one address when they `share` it; a datagram has one reader. */
+static int open_socket(const struct address *a, int type, bool share)
 {
-    int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(a->storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     int on = 1;
     if (!is_unix(a)) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (type == SOCK_STREAM)
+            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         if (share)
             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
         if (a->storage.ss_family == AF_INET6)
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     }
-    if (bind(fd, (const struct sockaddr *)&a->storage, a->len) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, (const struct sockaddr *)&a->storage, a->len) == 0 &&
+        (type != SOCK_STREAM || listen(fd, BACKLOG) == 0))
         return fd;
     int saved = errno;
     close(fd);
@@ -54,12 +57,12 @@ static int open_socket(const struct address *a, bool share)
 
 /* A socket file left behind by a process that is gone refuses connections; so does any other file,
  * which is not ours to remove. */
-static void remove_stale(const struct address *a)
+static void remove_stale(const struct address *a, int type)
 {
     struct stat st;
     if (lstat(unix_path(a), &st) != 0 || !S_ISSOCK(st.st_mode))
         return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)&a->storage, a->len) != 0 && errno == ECONNREFUSED)
@@ -72,8 +75,8 @@ int listener_probe(const struct addresses *addresses, char *error, size_t error_
     for (size_t i = 0; i < addresses->count; i++) {
         const struct address *a = &addresses->items[i];
         if (is_unix(a))
-            remove_stale(a);
-        int fd = open_socket(a, false);
+            remove_stale(a, SOCK_STREAM);
+        int fd = open_socket(a, SOCK_STREAM, false);
         if (fd < 0)
             return say(addresses, errno, error, error_size);
         close(fd);
@@ -87,7 +90,18 @@ int listener_open(const struct addresses *addresses, size_t i, int shared, char 
                   size_t error_size)
 {
     const struct address *a = &addresses->items[i];
-    int fd = shared >= 0 && is_unix(a) ? fcntl(shared, F_DUPFD_CLOEXEC, 0) : open_socket(a, true);
+    int fd = shared >= 0 && is_unix(a) ? fcntl(shared, F_DUPFD_CLOEXEC, 0)
+                                       : open_socket(a, SOCK_STREAM, true);
+    return fd >= 0 ? fd : say(addresses, errno, error, error_size);
+}
+
+int listener_open_datagram(const struct addresses *addresses, size_t i, char *error,
+                           size_t error_size)
+{
+    const struct address *a = &addresses->items[i];
+    if (is_unix(a))
+        remove_stale(a, SOCK_DGRAM);
+    int fd = open_socket(a, SOCK_DGRAM, false);
     return fd >= 0 ? fd : say(addresses, errno, error, error_size);
 }
 

@@ -18,6 +18,11 @@ int listener_probe(const struct addresses *addresses, char *error, size_t error_
 int listener_open(const struct addresses *addresses, size_t i, int shared, char *error,
                   size_t error_size);
 
+/* A bound, non-blocking datagram socket on the i-th address, or -1 with one line in `error`. A Unix
+ * socket file that nobody reads any more is replaced. */
+int listener_open_datagram(const struct addresses *addresses, size_t i, char *error,
+                           size_t error_size);
+
 /* Remove the file of a Unix socket. */
 void listener_remove(const struct addresses *addresses);
 

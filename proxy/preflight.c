@@ -165,6 +165,16 @@ static enum exit_code check_http(const struct cfg_options *options, struct prefl
     return EXIT_OK;
 }
 
+static enum exit_code check_marks(const struct cfg_options *options, struct preflight *p)
+{
+    char error[400];
+    if (options->marks[0] == '\0' ||
+        address_of_listener(options->marks, &p->marks, error, sizeof(error)) == ADDRESS_OK)
+        return EXIT_OK;
+    log_error("marks: %s", error);
+    return EXIT_USAGE;
+}
+
 enum exit_code preflight_listeners(const struct preflight *p)
 {
     char error[512];
@@ -258,6 +268,8 @@ enum exit_code preflight_network(const struct cfg_options *options, struct prefl
     enum exit_code r = check_addresses(options, out);
     if (r == EXIT_OK)
         r = check_http(options, out);
+    if (r == EXIT_OK)
+        r = check_marks(options, out);
     return r == EXIT_OK ? check_network(options, out) : r;
 }
 

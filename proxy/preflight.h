@@ -15,6 +15,7 @@ struct preflight {
     struct upstream upstream;
     struct network_options network_options; /* borrows from this struct and from the options */
     struct network *network;                /* one reference */
+    struct addresses marks;                 /* of none without request marks */
     struct http_shared http;                /* its `upstream` has none without an HTTP listener */
     const char *explain_dsn;                /* borrowed from the options, or from `upstream` */
     enum record_explain_state explain;

@@ -152,7 +152,7 @@ void session_set_timer(struct session *s, int64_t ms)
 /* --- life --- */
 
 struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
-                            const char *client_host)
+                            const char *client_host, uint64_t peer)
 {
     struct session *s = calloc(1, sizeof(*s));
     if (s == NULL) {
@@ -162,6 +162,7 @@ struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
     s->worker = w;
     s->id = (uint64_t)w->index << 48 | ++w->next_session;
     s->route = (uint8_t)route;
+    s->peer = peer;
     snprintf(s->client_host, sizeof(s->client_host), "%s", client_host);
     leg_init(&s->client);
     leg_init(&s->server);

@@ -77,12 +77,13 @@ struct session {
     struct ledger from_client; /* what the server was to be sent */
     struct ledger from_server; /* what the client was to be sent */
     char client_host[64];
+    uint64_t peer; /* wire_peer_hash() of the client; 0 when nobody asks */
     struct wire_tap tap;
 };
 
 /* Take over an accepted socket; gives NULL (and closes it) without memory. */
 struct session *session_new(struct worker *w, evutil_socket_t fd, size_t route,
-                            const char *client_host);
+                            const char *client_host, uint64_t peer);
 
 /* Take over a socket that connects to the server. */
 void session_open_server(struct session *s, evutil_socket_t fd);

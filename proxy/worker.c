@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/listener.h"
+#include "wire/request_mark.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -93,15 +94,22 @@ static void on_accept_again(evutil_socket_t fd, short what, void *context)
         pause_accepting(w, ENOMEM);
 }
 
+/* By which request marks name the connection; 0 where it has no port. */
+static uint64_t peer_of(const struct sockaddr_storage *from, const char *host)
+{
+    uint16_t port = address_port((const struct sockaddr *)from);
+    return port != 0 ? wire_peer_hash(span_of_text(host), port) : 0;
+}
+
 static void on_accept(evutil_socket_t listener, short what, void *context)
 {
     (void)what;
     const struct door *door = context;
     struct worker *w = door->worker;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-        socklen_t len = sizeof(peer);
-        int fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+        socklen_t len = sizeof(from);
+        int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 pause_accepting(w, errno);
@@ -112,8 +120,9 @@ static void on_accept(evutil_socket_t listener, short what, void *context)
             continue;
         }
         char host[64];
-        address_host_text((const struct sockaddr *)&peer, len, host, sizeof(host));
-        session_new(w, fd, door->route, host);
+        address_host_text((const struct sockaddr *)&from, len, host, sizeof(host));
+        uint64_t peer = w->options.tell_peers ? peer_of(&from, host) : 0;
+        session_new(w, fd, door->route, host, peer);
     }
 }
 

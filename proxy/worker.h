@@ -39,6 +39,7 @@ struct worker_options {
     long max_sessions;
     bool want_samples;
     bool strip_channel_binding;
+    bool tell_peers;  /* request marks name connections by their clients' addresses */
     int64_t epoch_us; /* clock_monotonic_us() of the run's start */
     size_t ring_bytes;
     /* What the analysis of its sessions may hold. */

@@ -51,6 +51,8 @@ static const char *named_by(enum attribution attribution)
         return "signature";
     case ATTRIBUTION_HTTP:
         return "http";
+    case ATTRIBUTION_MARK:
+        return "mark";
     case ATTRIBUTION_TAG:
         break;
     }

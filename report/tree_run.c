@@ -195,6 +195,8 @@ json_t *rpt_coverage(const struct result *r)
     rpt_put(&out, "opaque_sessions", rpt_count(total));
     rpt_put(&out, "opaque", reasons);
     rpt_put(&out, "overflow", overflow(r));
+    rpt_put(&out, "marked_statements", rpt_count(r->marked_statements));
+    rpt_put(&out, "lost_marks", rpt_count(r->lost_marks));
     rpt_put(&out, "joined_statements", rpt_count(r->joined_statements));
     rpt_put(&out, "unjoined_statements", rpt_count(r->unjoined_statements));
     rpt_put(&out, "learnt_requests", rpt_count(r->learnt_units));

@@ -94,24 +94,10 @@ static bool announce_statement(struct wire_context *ctx, const struct sql_scan *
 
 static bool announce_tag(struct wire_context *ctx, uint64_t id)
 {
-    size_t tail = 0;
-    for (unsigned i = 0; i < SQL_TAG_COUNT; i++)
-        tail += ctx->tag.len[i];
-    size_t size = record_size(sizeof(struct record_tag), tail);
-    struct record_tag *r = ring_reserve(ctx->ring, size);
+    struct record_tag *r = ring_reserve(ctx->ring, record_tag_size(&ctx->tag));
     if (r == NULL)
         return false;
-    memset(r, 0, size);
-    r->h = (struct record_header){.len = (uint32_t)size, .type = RECORD_TAG};
-    r->id = id;
-    uint8_t *at = (uint8_t *)(r + 1);
-    for (unsigned i = 0; i < SQL_TAG_COUNT; i++) {
-        struct span value = sql_tag_value(&ctx->tag, (enum sql_tag_key)i);
-        r->len[i] = (uint16_t)value.len;
-        if (value.len > 0)
-            memcpy(at, value.data, value.len);
-        at += value.len;
-    }
+    record_tag_write(r, id, &ctx->tag);
     ring_commit(ctx->ring);
     return true;
 }

@@ -331,6 +331,20 @@ static void write_session_start(struct wire_conversation *c, const struct wire_s
     ring_commit(c->ctx->ring);
 }
 
+static void write_peer(struct wire_conversation *c, uint64_t peer, int64_t now_us)
+{
+    struct record_peer *r = peer != 0 ? ring_reserve(c->ctx->ring, sizeof(*r)) : NULL;
+    if (r == NULL)
+        return;
+    *r = (struct record_peer){
+        .h = {.len = sizeof(*r), .type = RECORD_PEER},
+        .session = c->session,
+        .peer = peer,
+        .time_us = now_us,
+    };
+    ring_commit(c->ctx->ring);
+}
+
 void wire_conversation_begin(struct wire_conversation *c, struct wire_context *ctx,
                              uint64_t session, const struct wire_session_info *info, int64_t now_us)
 {
@@ -345,6 +359,7 @@ void wire_conversation_begin(struct wire_conversation *c, struct wire_context *c
     map64_init(&c->prepared, WIRE_MAX_NAMES);
     map64_init(&c->portals, WIRE_MAX_NAMES);
     write_session_start(c, info, now_us);
+    write_peer(c, info->peer, now_us);
 }
 
 static void forget_everything(struct wire_conversation *c)

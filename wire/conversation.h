@@ -196,6 +196,7 @@ struct wire_session_info {
     struct span database;
     struct span application;
     struct span client;
+    uint64_t peer; /* wire_peer_hash() of the client; 0 when it is not to be told */
 };
 
 /* Start in the caller's storage. `session` is unique in the run. Writes the session's first record.

@@ -134,6 +134,30 @@ static bool check_tag(const struct record_tag *r)
     return tail_is(&r->h, sizeof(*r), tail);
 }
 
+size_t record_tag_size(const struct sql_tag *tag)
+{
+    size_t tail = 0;
+    for (unsigned i = 0; i < SQL_TAG_COUNT; i++)
+        tail += tag->len[i];
+    return record_size(sizeof(struct record_tag), tail);
+}
+
+void record_tag_write(struct record_tag *r, uint64_t id, const struct sql_tag *tag)
+{
+    size_t size = record_tag_size(tag);
+    memset(r, 0, size);
+    r->h = (struct record_header){.len = (uint32_t)size, .type = RECORD_TAG};
+    r->id = id;
+    uint8_t *at = (uint8_t *)(r + 1);
+    for (unsigned i = 0; i < SQL_TAG_COUNT; i++) {
+        struct span value = sql_tag_value(tag, (enum sql_tag_key)i);
+        r->len[i] = (uint16_t)value.len;
+        if (value.len > 0)
+            memcpy(at, value.data, value.len);
+        at += value.len;
+    }
+}
+
 static void plan_lengths(const struct record_plan *r, size_t out[RECORD_PLAN_TEXTS])
 {
     const uint16_t lens[RECORD_PLAN_TEXTS] = {r->schema_len,     r->table_len,      r->filter_len,
@@ -198,6 +222,16 @@ static bool check_http_begin(const struct record_http_begin *r)
            tail_is(&r->h, sizeof(*r), (size_t)r->method_len + r->route_len);
 }
 
+static bool check_request(const struct record_request *r)
+{
+    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), 0);
+}
+
+static bool check_peer(const struct record_peer *r)
+{
+    return is_time(r->time_us) && r->peer != 0 && tail_is(&r->h, sizeof(*r), 0);
+}
+
 static bool check_body(const struct record_header *h)
 {
     const void *r = h;
@@ -231,6 +265,10 @@ static bool check_body(const struct record_header *h)
                tail_is(h, sizeof(struct record_mark), 0);
     case RECORD_WIDTHS:
         return check_widths(r);
+    case RECORD_PEER:
+        return check_peer(r);
+    case RECORD_REQUEST:
+        return check_request(r);
     case RECORD_HTTP_BEGIN:
         return check_http_begin(r);
     case RECORD_HTTP:

@@ -435,6 +435,25 @@ enum record_plan_text {
 /* Views into the record. */
 void record_plan_texts(const struct record_plan *r, struct span out[RECORD_PLAN_TEXTS]);
 
+/* Where a session's client connected from, as hash (wire/request_mark.h). Written behind its
+ * RECORD_SESSION_START, when request marks are listened for. */
+struct record_peer {
+    struct record_header h;
+    uint64_t session;
+    uint64_t peer; /* never 0 */
+    int64_t time_us;
+};
+
+/* The application said what it uses a connection for from now on. */
+struct record_request {
+    struct record_header h;
+    uint64_t peer;    /* 0: marks were lost behind this moment, and nobody knows whose */
+    uint64_t request; /* hash of its id; 0: no request */
+    uint64_t tag;     /* record_tag.id of its route, or 0 */
+    uint64_t trace;   /* hash of its trace id, or 0 */
+    int64_t time_us;  /* when the mark arrived */
+};
+
 /* Time passed in silence: what has been idle for long enough may close. Written at most once a
  * second, and only after traffic. */
 struct record_mark {
@@ -456,6 +475,10 @@ struct record_run_end {
 /* True when `bytes` begins with one whole record whose every length, every index into its own tail
  * and every time is in bounds. The bytes are RECORD_ALIGN-aligned. */
 bool record_check(struct span bytes);
+
+/* A tag as record: bytes it takes, and the record in that much 8-aligned memory. */
+size_t record_tag_size(const struct sql_tag *tag);
+void record_tag_write(struct record_tag *r, uint64_t id, const struct sql_tag *tag);
 
 /* Whether a record of this type may be written to a file. */
 bool record_is_captured(enum record_type type);

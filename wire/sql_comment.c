@@ -345,3 +345,17 @@ unsigned sql_tag_read(struct sql_tag *tag, struct span comment)
     }
     return added;
 }
+
+struct span sql_comment_value(struct span comment, const char *key, uint8_t *out, size_t size)
+{
+    struct pair pair;
+    struct span rest = trim(comment);
+    if (!all_pairs(rest))
+        return span_of(NULL, 0);
+    while (rest.len > 0 && read_pair(&rest, &pair)) {
+        if (span_is(pair.key, key))
+            return span_of(out, decode(&pair, out, size));
+        rest = trim(span_skip(rest, 1));
+    }
+    return span_of(NULL, 0);
+}

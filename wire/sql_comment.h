@@ -45,6 +45,10 @@ void sql_tag_init(struct sql_tag *tag);
  * of keys added, the trace counted as one. */
 unsigned sql_tag_read(struct sql_tag *tag, struct span comment);
 
+/* The decoded value of any key of a comment's body that is a list of pairs, in `out`; empty without
+ * it. For what is not written into SQL but in the same form. */
+struct span sql_comment_value(struct span comment, const char *key, uint8_t *out, size_t size);
+
 struct span sql_tag_value(const struct sql_tag *tag, enum sql_tag_key key);
 
 /* Hash of the trace-id of a W3C traceparent, wherever it stood; 0 when it is not a valid one. */

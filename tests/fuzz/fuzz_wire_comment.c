@@ -1,6 +1,6 @@
-/* Any bytes as the body of a comment, read into one tag in two pieces, and as values of every kind.
- */
-#include "wire/sql_comment.h"
+/* Any bytes as the body of a comment, read into one tag in two pieces, as a request mark, and as
+ * values of every kind. */
+#include "wire/request_mark.h"
 #include "wire/values.h"
 
 #include <assert.h>
@@ -32,6 +32,15 @@ static void check_values(struct span value)
     assert(wire_value_hash_text(value) != 0);
 }
 
+static void check_mark(struct span datagram)
+{
+    struct wire_request_mark mark;
+    if (!wire_request_mark_read(&mark, datagram))
+        return;
+    assert(mark.peer != 0 && datagram.len <= REQUEST_MARK_MAX);
+    check_tag(&mark.tag);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sql_tag tag;
@@ -41,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     added += sql_tag_read(&tag, span_skip(body, size / 2));
     assert(added <= SQL_TAG_COUNT + 1);
     check_tag(&tag);
+    check_mark(body);
     check_values(body);
     return 0;
 }

@@ -165,6 +165,13 @@ static inline void sample_make(struct sample *s, enum record_type type)
     case RECORD_MARK:
         sample_head(s, type, sizeof(struct record_mark), 0);
         break;
+    case RECORD_PEER:
+        ((struct record_peer *)(void *)s->bytes)->peer = 1;
+        sample_head(s, type, sizeof(struct record_peer), 0);
+        break;
+    case RECORD_REQUEST:
+        sample_head(s, type, sizeof(struct record_request), 0);
+        break;
     case RECORD_RUN_END:
         sample_head(s, type, sizeof(struct record_run_end), 0);
         break;
