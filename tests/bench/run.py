@@ -9,30 +9,23 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import re
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+from bench import ROOT, Program, cpu_us, figure, first_line, surroundings
 
-from server import Server, Target, end_with_parent, find_program, free_port, run_server, server_account  # noqa: E402
+from server import Server, Target, find_program, free_port, run_server, server_account
 
 PROTOCOLS = ("simple", "extended", "prepared")
 CLIENTS = (1, 8)
 SUBJECTS = ("direct", "pgsleuth", "pgbouncer")
-READY_S = 60
 PGBOUNCER_INI = """[databases]
 * = host=127.0.0.1 port={port}
 [pgbouncer]
@@ -60,11 +53,6 @@ FULL = Effort(rounds=5, seconds=3, few=2000, many=12000)
 QUICK = Effort(rounds=2, seconds=1, few=500, many=2500)
 
 
-def cpu_us(pid: int) -> float:
-    """User and system time of all threads, ended ones too: utime and stime, but exact to the nanosecond."""
-    return time.clock_gettime_ns((~pid << 3) | 2) / 1000
-
-
 @dataclass
 class Measured:
     """One subject in one cell of one round."""
@@ -90,59 +78,6 @@ class Cell:
         return statistics.median(
             getattr(one["pgsleuth"], figure) / getattr(one["pgbouncer"], figure) for one in self.rounds
         )
-
-
-# --- the proxies ---
-
-
-class Program:
-    """A proxy: its process and where it listens."""
-
-    def __init__(
-        self, name: str, command: list[str], target: Target, folder: Path, user: dict[str, Any]
-    ) -> None:
-        self.name = name
-        self.target = target
-        self.log = folder / f"{name}.out"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-                preexec_fn=end_with_parent(signal.SIGKILL),
-                **user,
-            )
-
-    def wait_ready(self) -> None:
-        until = time.monotonic() + READY_S
-        while True:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((self.target.host, self.target.port), 5),
-            ):
-                return
-            if self.process.poll() is not None or time.monotonic() > until:
-                sys.exit(f"{self.name} did not start:\n{self.log.read_text('utf-8', 'replace')}")
-            time.sleep(0.05)
-
-    def helper_pids(self) -> list[int]:
-        found = []
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                found += [int(word) for word in (task / "children").read_text("ascii").split()]
-        return found
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(READY_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
 
 @contextlib.contextmanager
@@ -200,13 +135,6 @@ def pgbench(target: Target, *arguments: str) -> str:
     if done.returncode != 0:
         sys.exit(f"pgbench {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def figure(output: str, pattern: str) -> float:
-    found = re.search(pattern, output)
-    if found is None:
-        sys.exit(f"pgbench printed no {pattern}:\n{output}")
-    return float(found.group(1))
 
 
 def measure(target: Target, proxy: Program | None, cell: Cell, seconds: int) -> Measured:
@@ -290,24 +218,6 @@ def measure_instructions(server: Server, effort: Effort) -> dict[str, dict[str, 
 # --- telling ---
 
 
-def first_line(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    return (done.stdout or done.stderr).splitlines()[0]
-
-
-def surroundings() -> dict[str, Any]:
-    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
-    return {
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "cpu": model.group(1) if model else platform.machine(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "pgsleuth": first_line(os.environ["PGSLEUTH_BIN"], "version"),
-        "pgbouncer": first_line(pgbouncer(), "--version"),
-        "postgresql": first_line(find_program("postgres"), "--version"),
-    }
-
-
 def print_cells(cells: list[Cell]) -> None:
     print(f"\n{'':12}{'tps':^28}{'latency, ms':^24}{'CPU of the proxy, us a transaction':^40}")
     print(
@@ -355,6 +265,8 @@ def main() -> int:
         instructions = measure_instructions(server, effort)
     result = {
         **surroundings(),
+        "pgbouncer": first_line(pgbouncer(), "--version"),
+        "postgresql": first_line(find_program("postgres"), "--version"),
         "effort": asdict(effort),
         "cells": [as_json(cell) for cell in cells],
         "instructions": instructions,

@@ -389,10 +389,11 @@ def without_date(answer: bytes) -> bytes:
     return b"\r\n".join(line for line in answer.split(b"\r\n") if not line.lower().startswith(b"date:"))
 
 
-def test_http_seeded_requests_answered_as_directly(setup: Callable[..., Setup]) -> None:
+@pytest.mark.parametrize("n", [300, pytest.param(10_000, marks=pytest.mark.long)])
+def test_http_seeded_requests_answered_as_directly(n: int, setup: Callable[..., Setup]) -> None:
     running = setup()
     rng = random.Random(20)  # noqa: S311 # the same requests in every run
-    for i in range(300):
+    for i in range(n):
         request = seeded_request(rng)
         pieces = rng.choice([0, 0, 0, 1000]) if len(request) > 2000 else rng.choice([0, 0, 1, 7])
         direct = without_date(talk(running.app, request, half_close=False))
