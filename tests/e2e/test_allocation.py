@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import pytest
 import wire
 from failing import HELPER, LIBCRYPTOS, NOT_LIBCRYPTOS, PROGRAM, Memory
 from proxy import LOADER, RUNNING, SANITIZER, Proxy, binary, clean_environment, sanitizer_files, yaml
-from server import OPEN_ROLE, Server, Target
+from server import OPEN_ROLE, Server, Target, free_port
 
 # Kerberos, which libpq asks at each login, reads through a null pointer when it finds no memory.
 FRAGILE = {"libgssapi_krb5", "libkrb5", "libk5crypto"}
@@ -172,6 +174,17 @@ def test_start_with_plans_without_memory_is_said_or_serves(server: Server, tmp_p
     print(len(found), "starts, crashed in a library:", [life.crashed_in for life in found if life.crashed_in])
 
 
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.long)])
+def test_start_before_the_application_without_memory_is_said_or_serves(
+    server: Server, tmp_path: Path, step: int
+) -> None:
+    http = f"127.0.0.1:{free_port()}=127.0.0.1:{free_port()}"
+    marks = str(tmp_path / "marks.sock")
+    found = lives(server, tmp_path, NOT_LIBCRYPTOS, step, http=http, marks=marks)
+    assert_said(found, 50 // step)
+    assert_served(found)
+
+
 # --- a session ---
 
 
@@ -282,6 +295,82 @@ def test_later_session_without_memory_leaves_the_next_one_in_peace(
             assert run_statements(proxy.target) == "right", memory.place()
             n += 1
         assert "told" in outcomes
+
+
+# --- a request ---
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\nContent-Type: text/html\r\n\r\n" + b"a" * 3000
+REQUEST = b"POST /a/%d HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nContent-Length: 9\r\n\r\nsomething"
+
+
+def serve_http(listener: socket.socket) -> None:
+    """Each connection gets the answer for each whole request, in its order."""
+    while True:
+        try:
+            link = listener.accept()[0]
+        except OSError:
+            return
+        with link, contextlib.suppress(OSError):
+            link.settimeout(PATIENCE_S)
+            while got := link.recv(65536):
+                while not got.endswith(b"something"):
+                    got += link.recv(65536)
+                link.sendall(ANSWER * got.count(b"POST "))
+
+
+@pytest.fixture
+def application() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve_http, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def send_requests(port: int) -> str:
+    """Two on one connection: right, told or silent. A wrong byte is the test's end."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as link:
+        for n in (1, 2):
+            got = b""
+            try:
+                link.sendall(REQUEST % n)
+                while len(got) < len(ANSWER):
+                    piece = link.recv(65536)
+                    if not piece:
+                        break
+                    got += piece
+            except ConnectionError:
+                return "told"
+            except TimeoutError:
+                return "silent"
+            if got != ANSWER:
+                assert ANSWER.startswith(got) or got.startswith(b"HTTP/1.1 50"), got
+                return "told"
+    return "right"
+
+
+@pytest.mark.parametrize("count", [1, ALL], ids=["one", "all"])
+def test_request_without_memory_leaves_the_next_one_and_sql_in_peace(
+    server: Server, tmp_path: Path, application: int, count: int
+) -> None:
+    memory = Memory(tmp_path / "memory")
+    http, marks = free_port(), tmp_path / "marks.sock"
+    options = {"http": f"127.0.0.1:{http}=127.0.0.1:{application}", "marks": str(marks)}
+    outcomes = []
+    n = 0
+    while n == 0 or memory.seen() >= n:
+        n += 1
+        with (
+            living(server, tmp_path / str(n), memory, **options) as proxy,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as marker,
+        ):
+            memory.arm(n, count)
+            marker.sendto(b"client='127.0.0.1:9',request='%d',route='/a'" % n, str(marks))
+            outcomes.append(send_requests(http))
+            memory.disarm()
+            assert send_requests(http) == "right", memory.place()
+            assert run_statements(proxy.target) == "right", memory.place()
+    assert "silent" not in outcomes
+    assert len(outcomes) > 5
 
 
 BIG = 3_000_000
