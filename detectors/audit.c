@@ -217,6 +217,7 @@ static void start_run(struct audit *a, const struct record_run_start *r)
         memcpy(a->version, version.data, version.len);
     a->version[version.len] = '\0';
     a->wall_us = r->wall_us;
+    a->join.awaited = r->http != 0;
     a->explain = r->explain_state <= RECORD_EXPLAIN_ON ? (enum record_explain_state)r->explain_state
                                                        : RECORD_EXPLAIN_OFF;
 }
@@ -351,7 +352,7 @@ static void add_session_record(struct audit *a, const struct record_header *reco
         mark = request_marks_find(&a->marks, r);
     else if (record->type == RECORD_SESSION_END)
         request_marks_end(&a->marks, r);
-    if (a->join.seen)
+    if (a->join.awaited || a->join.seen)
         join_record(&a->join, record, mark, time_of(record));
     else
         take_session_record(a, record, mark, NULL);

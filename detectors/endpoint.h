@@ -61,7 +61,9 @@ struct usage {
 struct latency_split {
     uint64_t units;
     uint64_t total_us;
-    uint64_t database_us;            /* a statement was under way */
+    struct histogram before_us; /* up to the first statement, of those that waited for nobody */
+    uint64_t pool_wait_us;      /* ready for a connection, until another request's was free */
+    uint64_t database_us;       /* a statement was under way */
     uint64_t idle_in_transaction_us; /* none was, and a transaction was open */
     uint64_t transfer_us;            /* from the first byte of the response to its last */
     uint64_t application_us;         /* what is left */

@@ -171,7 +171,7 @@ static void release_oldest(struct join *j)
     if (record->type == RECORD_EXCHANGE) {
         r = owner(j, h);
         j->joined += r != NULL;
-        j->unjoined += r == NULL;
+        j->unjoined += r == NULL && j->seen;
     }
     j->release(j->arg, record, h->mark, r);
     free(h);

@@ -9,7 +9,7 @@
  * emptied one after the other. So records of sessions wait here, in their order, until
  *   * JOIN_SLACK_US have passed since, by the times of the records, and
  *   * the request that may be theirs has ended, or JOIN_WAIT_US have passed, or the queue is full.
- * Nothing waits before the first record of a request: without an HTTP listener this costs nothing.
+ * Without an HTTP listener nothing waits, and this costs nothing.
  *
  * What no record shows is not seen: an application that works on after its response, or a client
  * that goes around pgsleuth, may have statements in the time of another request. One case shows and
@@ -61,6 +61,7 @@ struct join {
     size_t held_bytes;
     int64_t now_us;      /* the latest time that a record told */
     uint64_t longest_us; /* of the requests that ended: who began earlier has ended */
+    bool awaited;        /* requests are listened for */
     bool seen;           /* a request */
     uint64_t http_requests;
     uint64_t joined;   /* exchanges */

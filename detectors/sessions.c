@@ -13,9 +13,11 @@ struct det_session {
     struct unit *unit; /* NULL when none is open */
     uint64_t trace;    /* of the last traced exchange; 0 */
     bool fresh;        /* its start was seen and no unit of it was closed yet */
+    int64_t free_us;   /* end of its last exchange, but for a BEGIN: that is the next one's */
     bool in_tx;
     struct unit_transaction tx; /* the open one */
     struct session_summary about;
+    struct pool_place place;
     bool marked;  /* its pool marks where a use ends */
     bool asyncpg; /* that pool is asyncpg's own */
     bool waits;   /* in the list of the silent ones */
@@ -29,6 +31,7 @@ void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, se
     *s = (struct sessions){.gap_us = gap_us, .close = close, .end = end, .close_arg = arg};
     s->room.max = AUDIT_UNIT_BYTES;
     map64_init(&s->by_id, AUDIT_MAX_SESSIONS);
+    pool_order_init(&s->pools);
     map64_init(&s->traces, SESSIONS_MAX_TRACES);
 }
 
@@ -49,6 +52,7 @@ void sessions_fini(struct sessions *s)
         unit_free(u);
     }
     map64_fini(&s->by_id);
+    pool_order_fini(&s->pools);
     map64_fini(&s->traces);
 }
 
@@ -335,6 +339,7 @@ void sessions_start(struct sessions *s, const struct record_session_start *r)
         x->about.start_seen = true;
         x->about.client = client_of(r);
         x->about.start_us = r->time_us;
+        pool_order_enter(&s->pools, &x->place, x->about.client, r->time_us);
     }
     sessions_advance(s, r->time_us);
 }
@@ -346,6 +351,7 @@ void sessions_end(struct sessions *s, const struct record_session_end *r)
     if (x != NULL) {
         end_transaction(s, x, TRANSACTION_OPEN);
         close_session_unit(s, x, UNIT_BY_CONNECTION);
+        pool_order_leave(&s->pools, &x->place);
         x->about.session = r->session;
         x->about.end_us = r->time_us;
         x->about.startup_us = r->startup_us;
@@ -447,12 +453,22 @@ static uint32_t transaction_number(struct unit *u, struct det_session *x)
     return x->tx.begin_us != 0 ? x->tx.number : 0;
 }
 
+/* When the connection came free that this request takes now: 0 where another one of its client has
+ * lain idle since then, for nobody waits beside an idle connection. One whose statement is still
+ * under way looks idle, too: better to miss a wait than to make one up. */
+static int64_t handed_over(const struct det_session *x)
+{
+    return pool_order_idle_since(&x->place) >= x->free_us ? x->free_us : 0;
+}
+
 /* The unit of this exchange's trace, which is now the session's. */
 static struct unit *traced_unit(struct sessions *s, struct det_session *x)
 {
     x->trace = s->trace;
     struct unit *u = trace_unit(s, s->trace);
     if (u != NULL) {
+        if (u->n == 0 && u->chatter == 0)
+            u->handed_us = handed_over(x);
         u->asyncpg = u->asyncpg || x->asyncpg;
         u->marked |= s->marked;
         if (s->request != NULL) {
@@ -552,6 +568,9 @@ void sessions_exchange(struct sessions *s, const struct record_exchange *r, stru
         take_data(s, x, r, st, tag);
     bool ended_tx = move_transaction(s, x, r, st, c);
     close_after(s, x, c, r->start_us, ended_tx);
+    if (r->verb != SQL_VERB_BEGIN && r->verb != SQL_VERB_START)
+        x->free_us = r->start_us + (int64_t)r->total_us;
+    pool_order_use(&x->place, r->start_us + (int64_t)r->total_us);
     sessions_advance(s, r->start_us + (int64_t)r->total_us);
 }
 

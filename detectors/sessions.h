@@ -10,6 +10,7 @@
 #ifndef PGSLEUTH_DETECTORS_SESSIONS_H
 #define PGSLEUTH_DETECTORS_SESSIONS_H
 
+#include "detectors/pool_order.h"
 #include "detectors/unit.h"
 
 enum {
@@ -43,6 +44,7 @@ typedef void sessions_ended(void *arg, const struct session_summary *about);
 struct sessions {
     struct unit_room room;
     struct map64 by_id;
+    struct pool_order pools;
     struct det_session *last; /* looked up; NULL when it is gone */
     struct map64 traces;
     struct unit *oldest_trace;

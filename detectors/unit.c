@@ -425,6 +425,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
     struct unit part = {
         .trace = u->trace,
         .marked = u->marked,
+        .handed_us = from == 0 ? u->handed_us : 0,
         .client = u->client,
         .http = u->http,
         .confidence = u->confidence,

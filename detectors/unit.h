@@ -96,9 +96,10 @@ struct unit {
     uint64_t chatter;
     uint64_t errors;
     uint64_t new_connections;
-    bool whole;   /* its end was marked, or a trace gathered it: never cut */
-    bool asyncpg; /* its connection belongs to an asyncpg pool */
-    bool marked;  /* gathered by marks beside the SQL */
+    bool whole;        /* its end was marked, or a trace gathered it: never cut */
+    bool asyncpg;      /* its connection belongs to an asyncpg pool */
+    bool marked;       /* gathered by marks beside the SQL */
+    int64_t handed_us; /* when its first connection came free, where no other was idle; or 0 */
     struct unit_exchange *exchanges;
     size_t n;
     struct unit_transaction *transactions; /* that ended in it, in that order */

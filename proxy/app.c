@@ -121,6 +121,7 @@ static enum exit_code start_auditor(struct app *app)
         .capture = app->capture,
         .marks = app->marks,
         .explain = app->preflight.explain,
+        .http = app->preflight.http.listen.count > 0,
         .advisor = {.dsn = app->preflight.explain_dsn,
                     .interval_ms = o->explain_interval_ms,
                     .statement_timeout_ms = o->explain_statement_timeout_ms,

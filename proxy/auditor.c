@@ -141,6 +141,7 @@ static void write_run_start(struct auditor *a)
         .version_len = (uint16_t)version_len,
         .settings_len = sizeof(struct det_settings),
         .explain_state = (uint8_t)a->options.explain,
+        .http = a->options.http,
     };
     uint8_t *tail = record.bytes + sizeof(record.start);
     memcpy(tail, version, version_len);

@@ -30,6 +30,7 @@ struct auditor_options {
     struct capture_writer *capture; /* borrowed; NULL: none */
     struct marks *marks;            /* borrowed, not started yet; NULL: none are listened for */
     enum record_explain_state explain;
+    bool http;                      /* there is a listener for it */
     struct advisor_options advisor; /* used when explain is on */
     int64_t epoch_us;
     size_t ring_bytes;

@@ -137,6 +137,7 @@ static json_t *latency_split(const struct latency_split *s)
 {
     json_t *out = json_object();
     rpt_put(&out, "total", mean_ms(s->total_us, s->units));
+    rpt_put(&out, "pool_wait", mean_ms(s->pool_wait_us, s->units));
     rpt_put(&out, "database", mean_ms(s->database_us, s->units));
     rpt_put(&out, "idle_in_transaction", mean_ms(s->idle_in_transaction_us, s->units));
     rpt_put(&out, "transfer", mean_ms(s->transfer_us, s->units));

@@ -57,7 +57,8 @@ struct record_run_start {
     uint16_t version_len;
     uint16_t settings_len;
     uint8_t explain_state; /* enum record_explain_state */
-    uint8_t pad[3];
+    uint8_t http;          /* 1: requests are listened for; their records may come behind others */
+    uint8_t pad[2];
 };
 
 enum record_explain_state { RECORD_EXPLAIN_OFF_NO_DSN, RECORD_EXPLAIN_OFF, RECORD_EXPLAIN_ON };

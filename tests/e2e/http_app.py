@@ -25,7 +25,10 @@ QUESTION = "SELECT count(*) FROM people WHERE id > $1"
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=2, max_size=10)
+    narrow = {"min_size": 1, "max_size": 1, "server_settings": {"application_name": "narrow"}}
+    app.state.narrow = await asyncpg.create_pool(os.environ["DATABASE_URL"], **narrow)
     yield
+    await app.state.narrow.close()
     await app.state.pool.close()
 
 
@@ -195,6 +198,26 @@ async def mail_later(request: Request) -> dict[str, int]:
 @app.get("/twins/limited")
 async def limited() -> Response:
     return Response("slower, please", status_code=429, headers={"Retry-After": "1"})
+
+
+SLEEP = "SELECT pg_sleep(0.05), $1::int /*traceparent='{}'*/"
+
+
+@app.get("/faults/queue")
+async def queue(request: Request, n: int = 0) -> dict[str, int]:
+    """Everybody waits for the one connection of this pool."""
+    async with request.app.state.narrow.acquire() as connection:
+        await connection.fetch(SLEEP.format(request.headers["traceparent"]), n)
+    return {"n": n}
+
+
+@app.get("/twins/queue")
+async def no_queue(request: Request, n: int = 0) -> dict[str, int]:
+    """It takes its time before it asks for a connection; there is one for everybody."""
+    await asyncio.sleep(0.1 + 0.02 * (n % 5))
+    async with request.app.state.pool.acquire() as connection:
+        await connection.fetch(SLEEP.format(request.headers["traceparent"]), n)
+    return {"n": n}
 
 
 @app.get("/faults/block")

@@ -209,6 +209,33 @@ def test_http_trace_in_sql_names_requests_in_flight_together(
     assert (traced["queries"]["p50"], traced["queries"]["max"]) == (5, 5)
 
 
+def test_http_wait_for_a_connection_is_told_from_the_applications_own_time(
+    setup: Callable[..., Setup],
+) -> None:
+    running = setup()
+
+    def user(number: int) -> None:
+        with httpx.Client(timeout=PATIENCE_S) as client:
+            for i in range(5):
+                for kind in ("faults", "twins"):
+                    headers = {"traceparent": TRACE.format(1000 * number + 2 * i + (kind == "twins") + 1)}
+                    url = running.url(f"/{kind}/queue?n={number + i}")
+                    assert client.get(url, headers=headers).status_code == 200
+
+    user(100)  # alone, and so without a wait
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(user, range(6)))
+    outcome = end(running)
+    fault = outcome.endpoint("GET /faults/queue")["endpoint"]
+    twin = outcome.endpoint("GET /twins/queue")["endpoint"]
+    assert fault["http"]["joined"] == twin["http"]["joined"] == 35
+    split = fault["latency_split_ms"]
+    assert split["pool_wait"] > 0.1 * split["total"], split
+    assert split["pool_wait"] + split["database"] <= split["total"]
+    other = twin["latency_split_ms"]
+    assert other["pool_wait"] < 0.02 * other["total"], other
+
+
 LEARNING_S = 4  # a request is judged when it is over for 3 s, by the times of what comes then
 LEARNT = {"books": 5, "authors": 10, "orders": 15, "reviews": 20}  # rows of their own statements
 

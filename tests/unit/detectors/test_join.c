@@ -81,8 +81,34 @@ static void test_join_request_alone_names_its_statements(void **state)
     assert_int_equal(three->http->requests, 5);
     assert_int_equal(endpoint(r, "GET /one")->statements, 5);
     const struct latency_split *s = &three->split;
+    assert_int_equal(s->pool_wait_us, 0); /* nobody else was there */
     assert_int_equal(s->total_us, s->database_us + s->idle_in_transaction_us + s->transfer_us +
                                       s->application_us);
+    traffic_free(t);
+}
+
+/* The ring of the statements was emptied before that of the first requests. */
+static void test_join_first_request_of_a_run_may_be_told_behind_its_statements(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    struct record_run_start *start = (void *)t->out.bytes;
+    start->http = 1;
+    traffic_send(t, RECORD_RUN_START, sizeof(*start), 0);
+    t->session = 1;
+    struct request r = {.id = 1, .start_us = t->now_us, .route = "/one", .flags = HTTP_ALONE};
+    int64_t began_us = t->now_us;
+    traffic_wait(t, 1);
+    traffic_by_id(t, ASK, 1, 1);
+    traffic_wait(t, 1);
+    int64_t ended_us = t->now_us;
+    t->now_us = began_us;
+    begin(t, 1);
+    t->now_us = ended_us;
+    end(t, &r);
+    const struct result *result = traffic_result(t);
+    assert_int_equal(endpoint(result, "GET /one")->statements, 1);
+    assert_int_equal(result->joined_statements, 1);
     traffic_free(t);
 }
 
@@ -319,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_join_trace_tells_requests_in_flight_together_apart),
         cmocka_unit_test(test_join_trace_of_two_requests_names_neither),
         cmocka_unit_test(test_join_records_of_other_workers_may_come_late),
+        cmocka_unit_test(test_join_first_request_of_a_run_may_be_told_behind_its_statements),
         cmocka_unit_test(test_join_transaction_older_than_the_request_is_not_its),
         cmocka_unit_test(test_join_request_with_long_silence_is_one_unit),
         cmocka_unit_test(test_join_request_whose_end_was_lost_holds_nothing_for_ever),
