@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from urllib.parse import unquote, urlsplit
 
@@ -445,6 +446,68 @@ def test_mark_comes_before_the_statement(receiver, begin):
     begin(relay.dsn)
     assert "request='1'" in relay.marked_at(b"BEGIN")
     assert "request" not in relay.marked_at(b"'outside'")
+
+
+AT_ONCE = 24
+# On a unix socket Linux lets 10 datagrams wait (net.unix.max_dgram_qlen), and nobody reads meanwhile.
+ONLY_UDP = pytest.mark.parametrize("receiver", ["udp"], indirect=True)
+
+
+def pairs_of(marked):
+    """Request and port of each mark that names a request."""
+    found = (re.search("client='127.0.0.1%3A([0-9]+)'.*request='([^']*)'", mark) for mark in marked)
+    return sorted((match[2], int(match[1])) for match in found if match)
+
+
+@needs_server
+@ONLY_UDP
+def test_marks_of_concurrent_tasks_name_each_request_once(receiver):
+    asyncpg = pytest.importorskip("asyncpg")
+    from pgsleuth_tags.asyncpg import TaggedConnection
+
+    async def serve(pool, number):
+        with Served("/a", f"r{number}"):
+            async with pool.acquire() as connection:
+                port = await connection.fetchval(PORT)
+                await asyncio.sleep(0)
+                await connection.fetchval("SELECT 1")
+        return f"r{number}", port
+
+    async def run():
+        async with asyncpg.create_pool(
+            DSN, connection_class=TaggedConnection, min_size=3, max_size=3
+        ) as pool:
+            return await asyncio.gather(*(serve(pool, number) for number in range(AT_ONCE)))
+
+    served = sorted(asyncio.run(run()))
+    assert len({port for _request, port in served}) > 1
+    assert pairs_of(receiver.take_all()) == served
+
+
+@needs_server
+@ONLY_UDP
+def test_marks_of_threads_name_each_request_once(receiver):
+    pytest.importorskip("psycopg")
+    pool_module = pytest.importorskip("psycopg_pool")
+    from pgsleuth_tags.psycopg import TaggedConnection
+
+    # Both connections are held once at the same time, so both are used.
+    together = threading.Barrier(2, timeout=FAR_SECONDS)
+
+    def serve(pool, number):
+        with Served("/a", f"r{number}"), pool.connection() as connection:
+            port = connection.execute(PORT).fetchone()[0]
+            if number < together.parties:
+                together.wait()
+            connection.execute("SELECT 1")
+        return f"r{number}", port
+
+    options = {"min_size": 2, "max_size": 2, "open": True, "kwargs": {"autocommit": True}}
+    pool = pool_module.ConnectionPool(DSN, connection_class=TaggedConnection, **options)
+    with pool, ThreadPoolExecutor(4) as threads:
+        served = sorted(threads.map(lambda number: serve(pool, number), range(AT_ONCE)))
+    assert len({port for _request, port in served}) == 2
+    assert pairs_of(receiver.take_all()) == served
 
 
 @needs_server
