@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import os
@@ -237,6 +238,33 @@ def test_describe_pool_of_an_async_engine():
 
     pool = describe(engine=create_async_engine("postgresql+asyncpg://h/d", pool_size=2))["pool"]
     assert (pool["class"], pool["size"]) == ("AsyncAdaptedQueuePool", 2)
+
+
+def test_describe_pools_of_drivers():
+    pool_module = pytest.importorskip("psycopg_pool")
+    asyncpg = pytest.importorskip("asyncpg")
+    options = {"min_size": 2, "max_size": 5, "open": False, "kwargs": {"password": SECRET}}
+    found = describe(
+        engine=pool_module.ConnectionPool(f"host={SECRET}", timeout=7, max_lifetime=60, **options)
+    )
+    assert found["pool"] == {
+        "class": "ConnectionPool",
+        "size": 2,
+        "max_overflow": 3,
+        "timeout": 7,
+        "recycle": 60,
+        "pre_ping": False,
+    }
+    assert SECRET not in json.dumps(found)
+
+    async def make():
+        return asyncpg.create_pool(f"postgresql://{SECRET}:{SECRET}@h/d", min_size=2, max_size=5)
+
+    found = describe(engine=asyncio.run(make()))
+    assert (found["pool"]["class"], found["pool"]["size"], found["pool"]["max_overflow"]) == ("Pool", 2, 3)
+    assert SECRET not in json.dumps(found)
+    with pytest.raises(TypeError, match="object is no engine"):
+        describe(engine=object())
 
 
 def test_write_manifest_replaces_whole(tmp_path):

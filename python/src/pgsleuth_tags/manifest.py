@@ -42,7 +42,8 @@ def write_manifest(
     """Write the manifest to ``path``, whole or not at all.
 
     ``app`` is an application of FastAPI, Starlette or Flask, ``engine`` an Engine or an AsyncEngine of
-    SQLAlchemy; both may be absent. Files are relative to ``root`` (default: the current folder).
+    SQLAlchemy, or a pool of asyncpg or psycopg_pool; both may be absent. Files are relative to ``root``
+    (default: the current folder).
     """
     text = json.dumps(describe(app, engine, root), indent=2) + "\n"
     target = os.fspath(path)
@@ -109,16 +110,27 @@ def _versions() -> dict[str, str]:
 
 
 def _pool(engine: Any) -> dict[str, Any]:
-    pool = getattr(engine, "sync_engine", engine).pool
+    found = getattr(engine, "sync_engine", engine)
+    library = type(found).__module__.partition(".")[0]
+    if library == "sqlalchemy":
+        values = _sqlalchemy_pool(found.pool)
+        found = found.pool
+    elif library == "asyncpg":
+        least, most = found.get_min_size(), found.get_max_size()
+        values = (least, most - least, None, None, False)
+    elif library == "psycopg_pool":
+        checked = getattr(found, "_check", None) is not None
+        values = (found.min_size, found.max_size - found.min_size, found.timeout, found.max_lifetime, checked)
+    else:
+        raise TypeError(f"{type(engine).__qualname__} is no engine of SQLAlchemy and no pool of a driver")
+    names = ("size", "max_overflow", "timeout", "recycle", "pre_ping")
+    return {"class": type(found).__name__, **dict(zip(names, values))}
+
+
+def _sqlalchemy_pool(pool: Any) -> tuple[Any, ...]:
     size = getattr(pool, "size", None)
-    return {
-        "class": type(pool).__name__,
-        "size": size() if callable(size) else None,
-        "max_overflow": getattr(pool, "_max_overflow", None),
-        "timeout": getattr(pool, "_timeout", None),
-        "recycle": getattr(pool, "_recycle", None),
-        "pre_ping": getattr(pool, "_pre_ping", None),
-    }
+    others = ("_max_overflow", "_timeout", "_recycle", "_pre_ping")
+    return (size() if callable(size) else None, *(getattr(pool, name, None) for name in others))
 
 
 def _django_settings() -> Any:
