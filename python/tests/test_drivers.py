@@ -59,7 +59,8 @@ def url(driver):
 
 
 def test_sqlalchemy_psycopg_percent_arrives_single():
-    engine = sqlalchemy.create_engine(url("psycopg"))
+    # pg_stat_activity is looked at once a transaction.
+    engine = sqlalchemy.create_engine(url("psycopg"), isolation_level="AUTOCOMMIT")
     instrument(engine, root=HERE)
     with engine.connect() as connection:
         assert_tagged(

@@ -118,6 +118,21 @@ def test_middleware_unknown_method_is_not_repeated():
     assert SEEN[0] == ("fastapi", "", "")
 
 
+def test_middleware_gives_each_request_its_id():
+    app = build()
+    ids = []
+
+    @app.get("/id")
+    def read():
+        ids.append(current_endpoint.get().request_id)
+        ids.append(current_endpoint.get().request_id)
+
+    for _ in range(3):
+        request(app, "GET", "/id")
+    assert len(ids) == 6
+    assert len(set(ids)) == 3
+
+
 def test_middleware_leaves_no_context_behind():
     app = TagMiddleware(build())
 

@@ -10,20 +10,20 @@ import site
 import sys
 import sysconfig
 from types import FrameType
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple
 
 _PACKAGE_DIR = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # Handle._run under asyncio's own loop, the others under uvloop, which has no frames.
 _EVENT_LOOP = frozenset({asyncio.events.__file__, asyncio.base_events.__file__, asyncio.runners.__file__})
+# Where a coroutine waits for a thread that does its work.
+_BRIDGE = os.sep + os.path.join("asgiref", "sync.py")
 _LIBRARY_PARTS = frozenset({"site-packages", "dist-packages"})
-_SKIP = 0
-_STOP = 1
+_SKIP = ""
+_STOP = "\0"
 _MAX_FRAMES = 400
 _MAX_FILES = 4096
 # Before Python 3.12 a comprehension has a frame of its own, whose name tells nobody anything.
 _INNER = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-
-_Verdict = Union[int, str]
 
 
 class CallSite(NamedTuple):
@@ -56,7 +56,7 @@ class Locator:
         base = os.getcwd() if root is None else os.path.abspath(root)
         self._root = os.path.join(base, "")
         self._libraries = tuple(path for path in _library_dirs() if not self._root.startswith(path))
-        self._verdicts: dict[str, _Verdict] = {}
+        self._verdicts: dict[str, str] = {}
 
     def find(self) -> CallSite | None:
         """Return the nearest frame that belongs to the application, or None."""
@@ -77,41 +77,71 @@ class Locator:
             current = current.parent
         return None
 
+    def find_awaiting(self, task: Any) -> CallSite | None:
+        """Return the innermost frame of the application that ``task`` is suspended in, or None.
+
+        For drivers that run in a thread on behalf of a coroutine (Django's asynchronous ORM): the thread's
+        own stack holds no application. A task that does not wait for a thread of asgiref's, and whose frames
+        could thus have moved on, tells nothing.
+        """
+        found = None
+        frame: FrameType | None = None
+        waiting = task.get_coro()
+        for _ in range(_MAX_FRAMES):
+            inner = getattr(waiting, "cr_frame", None)
+            if inner is None:
+                break
+            frame = inner
+            found = self._site(inner) or found
+            waiting = waiting.cr_await
+        return found if frame is not None and frame.f_code.co_filename.endswith(_BRIDGE) else None
+
     def _walk(self, frame: FrameType | None) -> CallSite | None:
-        verdicts = self._verdicts
+        # The costly part of a tag: nearly every frame is a library's, so that comes first.
+        verdict_of = self._verdicts.get
         for _ in range(_MAX_FRAMES):
             if frame is None:
                 return None
-            filename = frame.f_code.co_filename
-            verdict = verdicts.get(filename)
+            verdict = verdict_of(frame.f_code.co_filename)
             if verdict is None:
-                verdict = self._judge(filename)
-            if isinstance(verdict, str):
-                return CallSite(verdict, _function(frame), frame.f_lineno or frame.f_code.co_firstlineno)
-            if verdict == _STOP:
-                return None
+                verdict = self._judge(frame.f_code.co_filename)
+            if verdict:
+                return None if verdict is _STOP else _call_site(frame, verdict)
             frame = frame.f_back
         return None
 
-    def _judge(self, filename: str) -> _Verdict:
+    def _site(self, frame: FrameType) -> CallSite | None:
+        filename = frame.f_code.co_filename
+        verdict = self._verdicts.get(filename)
+        if verdict is None:
+            verdict = self._judge(filename)
+        return None if verdict in (_SKIP, _STOP) else _call_site(frame, verdict)
+
+    def _judge(self, filename: str) -> str:
         verdict = self._decide(filename)
         if len(self._verdicts) >= _MAX_FILES:
             self._verdicts.clear()
         self._verdicts[filename] = verdict
         return verdict
 
-    def _decide(self, filename: str) -> _Verdict:
+    def _decide(self, filename: str) -> str:
         if filename in _EVENT_LOOP:
             return _STOP  # what is below is the line that started the loop: the same for every statement
         if filename.startswith("<"):
             return _SKIP
+        shown = self.shown(filename)
+        library = os.path.abspath(filename).startswith((_PACKAGE_DIR, *self._libraries))
+        return _SKIP if library or not _LIBRARY_PARTS.isdisjoint(shown.split("/")) else shown
+
+    def shown(self, filename: str) -> str:
+        """Return ``filename`` as it is told: relative to the root where it lies below it."""
         path = os.path.abspath(filename)
         inside = path.startswith(self._root)
-        shown = path[len(self._root) :] if inside else path
-        library = path.startswith((_PACKAGE_DIR, *self._libraries))
-        if library or not _LIBRARY_PARTS.isdisjoint(shown.split(os.sep)):
-            return _SKIP
-        return shown.replace(os.sep, "/")
+        return (path[len(self._root) :] if inside else path).replace(os.sep, "/")
+
+
+def _call_site(frame: FrameType, file: str) -> CallSite:
+    return CallSite(file, _function(frame), frame.f_lineno or frame.f_code.co_firstlineno)
 
 
 def _function(frame: FrameType) -> str:

@@ -26,10 +26,15 @@ _TAIL = " \t\r\n\f;"
 
 def render(pairs: Mapping[str, str]) -> str:
     """Return ``/*k='v',...*/`` with sorted keys, without empty values; ``""`` when nothing is left."""
-    body = ",".join(
+    inner = body(pairs)
+    return f"/*{inner}*/" if inner else ""
+
+
+def body(pairs: Mapping[str, str]) -> str:
+    """Return what stands between the comment's delimiters."""
+    return ",".join(
         f"{quote(key, safe='')}='{quote(value, safe=_BARE)}'" for key, value in sorted(pairs.items()) if value
     )
-    return f"/*{body}*/" if body else ""
 
 
 def append(sql: str, comment: str) -> str:

@@ -1,49 +1,64 @@
-"""What the integrations share: the endpoint being served and the comment made from it and the call site."""
+"""What the integrations share: the comment made from the endpoint being served and the call site."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextvars import ContextVar
-from typing import Protocol
+from typing import Any
 
+from pgsleuth_tags import marks
 from pgsleuth_tags._callsite import CallSite, Locator
 from pgsleuth_tags._comment import append, render
+from pgsleuth_tags._request import Endpoint, current_endpoint
+
+__all__ = ["Endpoint", "Tagger", "current_endpoint"]
 
 _MAX_COMMENTS = 4096
-
-
-class Endpoint(Protocol):
-    """The request being served. Asked at each statement, since a route is known only after routing."""
-
-    def tags(self) -> tuple[str, str, str]:
-        """Return framework, method and route template; an unknown one is empty."""
-
-
-current_endpoint: ContextVar[Endpoint | None] = ContextVar("pgsleuth_endpoint", default=None)
 _NO_ENDPOINT = ("", "", "")
 
 
 class Tagger:
-    """Adds the comment to a statement's text.
+    """Adds the comment to a statement's text, unless made with ``tags=False``.
 
     The same call site under the same route always gives the same comment, so drivers' statement caches, which
     are keyed by text, still hit. Nothing that differs between two requests may ever be added here.
     """
 
-    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, root: str | os.PathLike[str] | None = None, *, tags: bool = True) -> None:
         self._locator = Locator(root)
+        self._tags = tags
         self._comments: dict[tuple[CallSite | None, tuple[str, str, str], bool], str] = {}
+
+    def before(self, connection: object, sql: Any, *, double_percent: bool = False) -> Any:
+        """Mark the driver's ``connection`` and return ``sql``, text or bytes, as it is to be sent."""
+        marks.before_statement(connection)
+        if isinstance(sql, str):
+            return self.tag(sql, double_percent=double_percent)
+        if isinstance(sql, bytes) and self._tags:
+            # The comment is ASCII, and so is what decides about its place, in every encoding of a client.
+            return self.tag(sql.decode("latin-1"), double_percent=double_percent).encode("latin-1")
+        return sql
 
     def tag(self, sql: str, *, double_percent: bool = False) -> str:
         """Return ``sql`` with its comment. ``double_percent`` is for drivers that will format the text."""
+        if not self._tags:
+            return sql
         endpoint = current_endpoint.get()
         tags = endpoint.tags() if endpoint is not None else _NO_ENDPOINT
-        key = (self._locator.find(), tags, double_percent)
+        key = (self._find(endpoint), tags, double_percent)
         comment = self._comments.get(key)
         if comment is None:
             comment = self._remember(key)
         return append(sql, comment)
+
+    def _find(self, endpoint: Endpoint | None) -> CallSite | None:
+        site = self._locator.find()
+        if site is None:
+            task = getattr(endpoint, "task", None)
+            waiting = task() if task is not None else None
+            if waiting is not None:
+                return self._locator.find_awaiting(waiting)
+        return site
 
     def _remember(self, key: tuple[CallSite | None, tuple[str, str, str], bool]) -> str:
         site, tags, double_percent = key

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable
 from typing import Any
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
+from pgsleuth_tags import marks
 from pgsleuth_tags._tagger import Tagger
 
 __all__ = ["TaggedConnection", "tagged_connection_class"]
@@ -23,8 +26,18 @@ def _from_driver() -> bool:
     return filename.startswith(_ASYNCPG_DIR) and filename != _POOL
 
 
+class _MarkedStatement(PreparedStatement):  # type: ignore[misc] # asyncpg has no type information
+    """Marks its connection each time it is used: it may outlive the request that prepared it."""
+
+    __slots__ = ()
+
+    def _check_conn_validity(self, meth_name: str) -> None:
+        super()._check_conn_validity(meth_name)
+        marks.before_statement(self._connection)
+
+
 class TaggedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no type information
-    """A connection that tags the statements of its public methods.
+    """A connection that tags the statements of its public methods, and marks itself where marks are enabled.
 
     The methods are plain functions that return asyncpg's coroutine: the caller is on the stack when it calls,
     but no longer when a task awaits the result, as under ``asyncio.gather``. asyncpg does not format its
@@ -35,7 +48,10 @@ class TaggedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has 
     _tagger = Tagger()
 
     def _tag(self, sql: Any) -> Any:
-        return sql if _from_driver() or not isinstance(sql, str) else self._tagger.tag(sql)
+        if _from_driver():
+            marks.before_statement(self)
+            return sql
+        return self._tagger.before(self, sql)
 
     def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
         return super().execute(self._tag(query), *args, **kwargs)
@@ -55,13 +71,44 @@ class TaggedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has 
     def fetchval(self, query: str, *args: Any, **kwargs: Any) -> Any:
         return super().fetchval(self._tag(query), *args, **kwargs)
 
-    def prepare(self, query: str, *args: Any, **kwargs: Any) -> Any:
-        return super().prepare(self._tag(query), *args, **kwargs)
-
     def cursor(self, query: str, *args: Any, **kwargs: Any) -> Any:
         return super().cursor(self._tag(query), *args, **kwargs)
 
+    def prepare(self, query: str, *args: Any, **kwargs: Any) -> Any:
+        return _marked(super().prepare(self._tag(query), *args, **kwargs))
 
-def tagged_connection_class(root: str | os.PathLike[str]) -> type[TaggedConnection]:
-    """Return a connection class that shows file names relative to ``root`` instead of the current folder."""
-    return type("TaggedConnection", (TaggedConnection,), {"__slots__": (), "_tagger": Tagger(root)})
+    # COPY is not tagged: asyncpg puts these statements together itself.
+
+    def copy_from_table(self, *args: Any, **kwargs: Any) -> Any:
+        marks.before_statement(self)
+        return super().copy_from_table(*args, **kwargs)
+
+    def copy_from_query(self, *args: Any, **kwargs: Any) -> Any:
+        marks.before_statement(self)
+        return super().copy_from_query(*args, **kwargs)
+
+    def copy_to_table(self, *args: Any, **kwargs: Any) -> Any:
+        marks.before_statement(self)
+        return super().copy_to_table(*args, **kwargs)
+
+    def copy_records_to_table(self, *args: Any, **kwargs: Any) -> Any:
+        marks.before_statement(self)
+        return super().copy_records_to_table(*args, **kwargs)
+
+
+async def _marked(preparing: Awaitable[PreparedStatement]) -> PreparedStatement:
+    statement = await preparing
+    if type(statement) is PreparedStatement:
+        statement.__class__ = _MarkedStatement
+    return statement
+
+
+def tagged_connection_class(
+    root: str | os.PathLike[str] | None = None, *, tags: bool = True
+) -> type[TaggedConnection]:
+    """Return a connection class that shows file names relative to ``root`` instead of the current folder.
+
+    With ``tags=False`` it only marks.
+    """
+    tagger = Tagger(root, tags=tags)
+    return type("TaggedConnection", (TaggedConnection,), {"__slots__": (), "_tagger": tagger})

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, MutableMapping
 from typing import Any, Callable
 
-from pgsleuth_tags._tagger import current_endpoint
+from pgsleuth_tags._request import METHODS, current_endpoint, new_request_id
 
 __all__ = ["TagMiddleware"]
 
 _Scope = MutableMapping[str, Any]
 _App = Callable[[_Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
-# The method is the client's word until routing has accepted it, and would otherwise be of any number.
-_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 
 
 class TagMiddleware:
@@ -38,9 +36,10 @@ class TagMiddleware:
 
 
 class _Request:
-    __slots__ = ("_framework", "_root", "_route", "_scope", "_template")
+    __slots__ = ("_framework", "_root", "_route", "_scope", "_template", "request_id")
 
     def __init__(self, framework: str, scope: _Scope) -> None:
+        self.request_id = new_request_id()
         self._framework = framework
         self._scope = scope
         self._route: object = None
@@ -53,7 +52,7 @@ class _Request:
         if route is not self._route or root != self._root:
             self._route, self._root, self._template = route, root, _template(scope, route)
         method = scope.get("method", "")
-        return self._framework, method if method in _METHODS else "", self._template
+        return self._framework, method if method in METHODS else "", self._template
 
 
 def _template(scope: _Scope, route: object) -> str:

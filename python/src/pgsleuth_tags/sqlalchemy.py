@@ -19,16 +19,18 @@ _FORMATTING = frozenset({"format", "pyformat"})
 _MARK = "_pgsleuth_tags"
 
 
-def instrument(engine: Engine | AsyncEngine, root: str | os.PathLike[str] | None = None) -> None:
-    """Tag every statement of ``engine``.
+def instrument(
+    engine: Engine | AsyncEngine, root: str | os.PathLike[str] | None = None, *, tags: bool = True
+) -> None:
+    """Tag every statement of ``engine``, and mark its connections where marks are enabled.
 
-    File names are shown relative to ``root`` (default: the current folder). A second call on
-    the same engine does nothing.
+    File names are shown relative to ``root`` (default: the current folder). With ``tags=False`` the
+    statements stay as they are. A second call on the same engine does nothing.
     """
     target: Any = getattr(engine, "sync_engine", engine)
     if getattr(target, _MARK, False):
         return
-    tagger = Tagger(root)
+    tagger = Tagger(root, tags=tags)
 
     def before_cursor_execute(
         connection: Connection,
@@ -39,7 +41,9 @@ def instrument(engine: Engine | AsyncEngine, root: str | os.PathLike[str] | None
         _executemany: bool,
     ) -> tuple[str, Any]:
         double = _formats(connection, parameters, context)
-        return tagger.tag(statement, double_percent=double), parameters
+        # Under an AsyncEngine the driver's own connection, too, not SQLAlchemy's adapter.
+        raw = connection.connection.driver_connection
+        return tagger.before(raw, statement, double_percent=double), parameters
 
     event.listen(target, "before_cursor_execute", before_cursor_execute, retval=True)
     setattr(target, _MARK, True)
