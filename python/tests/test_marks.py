@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from served import ASK, DSN, FAR_SECONDS, Receiver, Served, needs_server
 
 from pgsleuth_tags import marks, new_request_id
 
+ONLY_UDP = pytest.mark.parametrize("receiver", ["udp"], indirect=True)
 PORT = "SELECT client_port FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
 
@@ -121,25 +123,84 @@ def test_mark_of_a_connection_without_port_is_not_sent(receiver):
     assert receiver.take(0) == []
 
 
-def test_mark_to_nobody_and_to_a_full_socket_neither_raises_nor_blocks(tmp_path, connection):
+def test_mark_to_nobody_and_to_a_full_socket_does_not_raise(tmp_path, connection):
     path = str(tmp_path / "marks")
+    room = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text("ascii"))
+    last = str(room + 9)
     try:
         marks.enable(path)
         with Served("/a", "0"):
             marks.before_statement(connection)  # nothing there
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
             bound.bind(path)
-            for number in range(2000):  # more than any queue holds
+            for number in range(room + 10):
                 with Served("/a", str(number)):
                     marks.before_statement(connection)
             assert b"request='0'" in bound.recv(4096)
-            with Served("/a", "1999"):
+            with Served("/a", last):
                 marks.before_statement(connection)  # what was lost is said again when there is room
-            assert "request='1999'" in Receiver(bound).take_all()[-1]
+            assert f"request='{last}'" in Receiver(bound).take_all()[-1]
         marks.before_statement(object())  # nothing that a driver has
         marks.before_statement(None)
     finally:
         marks.disable()
+
+
+def by_starlette(headers, connection):
+    pytest.importorskip("fastapi")
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from pgsleuth_tags.fastapi import TagMiddleware
+
+    app = FastAPI()
+    app.add_middleware(TagMiddleware)
+    app.add_api_route("/a", lambda: marks.before_statement(connection))
+    TestClient(app).get("/a", headers=headers)
+
+
+def by_flask(headers, connection):
+    flask = pytest.importorskip("flask")
+    from pgsleuth_tags.flask import init_app
+
+    app = flask.Flask("shop")
+    init_app(app)
+    app.add_url_rule("/a", view_func=lambda: str(marks.before_statement(connection)))
+    app.test_client().get("/a", headers=headers)
+
+
+def by_django(headers, connection):
+    pytest.importorskip("django")
+    from django.conf import settings
+    from django.test import RequestFactory
+
+    if not settings.configured:
+        settings.configure()
+
+    from pgsleuth_tags.django import TagMiddleware
+
+    def view(_request):
+        marks.before_statement(connection)
+        return object()
+
+    sent = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    TagMiddleware(view)(RequestFactory().get("/a", **sent))
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("framework", [by_starlette, by_flask, by_django])
+@pytest.mark.parametrize(
+    ("header", "told"), [(TRACE, f"traceparent='{TRACE}'"), ("x" * 55, None), (None, None)]
+)
+@ONLY_UDP
+def test_mark_tells_the_trace_of_a_request_when_it_is_one(receiver, connection, framework, header, told):
+    framework({"traceparent": header} if header else {}, connection)
+    (mark,) = receiver.take(1)
+    assert "method='GET'" in mark
+    assert ("traceparent" in mark) == (told is not None)
+    assert told is None or told in mark.split(",")
 
 
 def test_disable_sends_no_more(receiver, connection):
@@ -450,7 +511,6 @@ def test_mark_comes_before_the_statement(receiver, begin):
 
 AT_ONCE = 24
 # On a unix socket Linux lets 10 datagrams wait (net.unix.max_dgram_qlen), and nobody reads meanwhile.
-ONLY_UDP = pytest.mark.parametrize("receiver", ["udp"], indirect=True)
 
 
 def pairs_of(marked):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -16,13 +17,16 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT",
 class Endpoint(Protocol):
     """The request being served. Asked at each statement, since a route is known only after routing.
 
-    It may have two attributes more: ``request_id``, for marks, and ``task``, a callable that returns the
-    asyncio task that serves the request, for drivers that run in a thread on its behalf.
+    It may have more attributes: ``request_id`` and ``traceparent``, the header of that name, for marks; and
+    ``task``, a callable that returns the asyncio task that serves the request, for drivers that run in a
+    thread on its behalf.
     """
 
     def tags(self) -> tuple[str, str, str]:
         """Return framework, method and route template; an unknown one is empty."""
 
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 current_endpoint: ContextVar[Endpoint | None] = ContextVar("pgsleuth_endpoint", default=None)
 
@@ -50,6 +54,11 @@ if hasattr(os, "register_at_fork"):
 def new_request_id() -> str:
     """Return a short opaque id. It goes into marks and never into a statement."""
     return _numbers.next()
+
+
+def checked_traceparent(value: str) -> str:
+    """Return a W3C traceparent, or nothing: the header is the client's word."""
+    return value if _TRACEPARENT.fullmatch(value) else ""
 
 
 class EachPart:

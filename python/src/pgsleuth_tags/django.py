@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from pgsleuth_tags._request import METHODS, EachPart, current_endpoint, new_request_id
+from pgsleuth_tags._request import METHODS, EachPart, checked_traceparent, current_endpoint, new_request_id
 from pgsleuth_tags._tagger import Tagger
 
 __all__ = ["TagMiddleware", "instrument"]
@@ -64,10 +64,11 @@ class TagMiddleware:
 
 
 class _Request:
-    __slots__ = ("_match", "_request", "_tags", "request_id", "task")
+    __slots__ = ("_match", "_request", "_tags", "request_id", "task", "traceparent")
 
     def __init__(self, request: Any) -> None:
         self.request_id = new_request_id()
+        self.traceparent = checked_traceparent(request.META.get("HTTP_TRACEPARENT", ""))
         self.task: Any = None
         self._request = request
         self._match: object = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, MutableMapping
 from typing import Any, Callable
 
-from pgsleuth_tags._request import METHODS, current_endpoint, new_request_id
+from pgsleuth_tags._request import METHODS, checked_traceparent, current_endpoint, new_request_id
 
 __all__ = ["TagMiddleware"]
 
@@ -36,10 +36,13 @@ class TagMiddleware:
 
 
 class _Request:
-    __slots__ = ("_framework", "_root", "_route", "_scope", "_template", "request_id")
+    __slots__ = ("_framework", "_root", "_route", "_scope", "_template", "request_id", "traceparent")
 
     def __init__(self, framework: str, scope: _Scope) -> None:
         self.request_id = new_request_id()
+        headers = scope.get("headers", ())
+        trace = next((value for name, value in headers if name == b"traceparent"), b"")
+        self.traceparent = checked_traceparent(trace.decode("latin-1"))
         self._framework = framework
         self._scope = scope
         self._route: object = None

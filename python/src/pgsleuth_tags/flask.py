@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from flask import Flask, request
 
-from pgsleuth_tags._request import METHODS, EachPart, current_endpoint, new_request_id
+from pgsleuth_tags._request import METHODS, EachPart, checked_traceparent, current_endpoint, new_request_id
 
 __all__ = ["TagMiddleware", "init_app"]
 
@@ -34,7 +34,7 @@ class TagMiddleware:
         self.wsgi_app = wsgi_app
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        endpoint = _Request(environ.get("REQUEST_METHOD", ""))
+        endpoint = _Request(environ.get("REQUEST_METHOD", ""), environ.get("HTTP_TRACEPARENT", ""))
         token = current_endpoint.set(endpoint)
         try:
             body = self.wsgi_app(environ, start_response)
@@ -53,10 +53,11 @@ def _routed() -> None:
 
 
 class _Request:
-    __slots__ = ("_method", "request_id", "route")
+    __slots__ = ("_method", "request_id", "route", "traceparent")
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, traceparent: str) -> None:
         self.request_id = new_request_id()
+        self.traceparent = checked_traceparent(traceparent)
         self.route = ""
         self._method = method if method in METHODS else ""
 

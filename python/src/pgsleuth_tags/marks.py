@@ -23,9 +23,11 @@ __all__ = ["before_statement", "disable", "enable"]
 
 _MAX_BYTES = 1024
 _VARIABLE = "PGSLEUTH_MARKS"
-_NO_REQUEST = ("", "", "")
+# pgsleuth reads at once. Where it does not, a statement would go under the name of the request before.
+_PATIENCE_SECONDS = 0.02
+_NO_REQUEST = ("", "", "", "")
 
-_Said = tuple[str, str, str]
+_Said = tuple[str, str, str, str]
 
 _sender: _Sender | None = None
 
@@ -51,7 +53,10 @@ def _replace(sender: _Sender | None) -> None:
 
 
 def before_statement(connection: object) -> None:
-    """Tell what is being served, if this connection was last told something else. Never raises or blocks."""
+    """Tell what is being served, if this connection was last told something else.
+
+    Never raises. Only a full unix socket is waited for, and no longer than 20 ms; a port never is.
+    """
     if _sender is not None:
         with suppress(Exception):  # a statement never fails because of its mark
             _sender.mark(connection)
@@ -69,7 +74,7 @@ class _Sender:
     def __init__(self, family: int, address: Any) -> None:
         self._address = address
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._socket.settimeout(_PATIENCE_SECONDS if family == socket.AF_UNIX else 0)
         # Not by descriptor or port: both are used again by the next connection.
         self._connections: WeakKeyDictionary[object, _Connection] = WeakKeyDictionary()
 
@@ -98,15 +103,16 @@ def _saying() -> _Said:
     if endpoint is None or not request:
         return _NO_REQUEST
     _framework, method, route = endpoint.tags()
-    return request, method, route
+    return request, method, route, getattr(endpoint, "traceparent", "")
 
 
 def _datagram(client: str, said: _Said) -> bytes:
-    request, method, route = said
+    request, method, route, traceparent = said
     head = f"client='{quote(client, safe='')}'"
-    rest = body({"method": method, "request": request, "route": route})
+    short = {"method": method, "request": request, "traceparent": traceparent}
+    rest = body({**short, "route": route})
     if len(head) + 1 + len(rest) > _MAX_BYTES:
-        rest = body({"method": method, "request": request})
+        rest = body(short)
     return f"{head},{rest}".encode() if rest else head.encode()
 
 
