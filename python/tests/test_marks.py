@@ -148,15 +148,20 @@ def test_mark_to_nobody_and_to_a_full_socket_does_not_raise(tmp_path, connection
 
 def by_starlette(headers, connection):
     pytest.importorskip("fastapi")
+    import httpx
     from fastapi import FastAPI
-    from fastapi.testclient import TestClient
 
     from pgsleuth_tags.fastapi import TagMiddleware
 
     app = FastAPI()
     app.add_middleware(TagMiddleware)
     app.add_api_route("/a", lambda: marks.before_statement(connection))
-    TestClient(app).get("/a", headers=headers)
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
+            await client.get("/a", headers=headers)
+
+    asyncio.run(ask())
 
 
 def by_flask(headers, connection):

@@ -1,7 +1,8 @@
 """The application behind the HTTP listener: every route knows how many statements it sends.
 
 `GET /ask/N` and its likes send the same statement N times, so that a statement counted for the wrong request
-shows in the count. DATABASE_URL is pgsleuth's.
+shows in the count. DATABASE_URL is pgsleuth's. HELPER is "tags" or "marks" where the tag helper is to be
+used, with python/src on the path: comments in the SQL, or marks beside SQL that stays as it is.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
+HELPER = os.environ.get("HELPER", "")
+HELPED: dict[str, Any] = {}
+if HELPER:
+    from pgsleuth_tags.asyncpg import tagged_connection_class
+    from pgsleuth_tags.fastapi import TagMiddleware
+
+    HELPED["connection_class"] = tagged_connection_class(tags=HELPER == "tags")
+
 QUESTION = "SELECT count(*) FROM people WHERE id > $1"
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=2, max_size=10)
+    app.state.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=2, max_size=10, **HELPED)
     narrow = {"min_size": 1, "max_size": 1, "server_settings": {"application_name": "narrow"}}
     app.state.narrow = await asyncpg.create_pool(os.environ["DATABASE_URL"], **narrow)
     yield
@@ -33,6 +42,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
+if HELPER:
+    app.add_middleware(TagMiddleware)
 
 
 async def ask(request: Request, times: int, comment: str = "") -> dict[str, int]:

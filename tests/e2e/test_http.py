@@ -46,14 +46,19 @@ class Setup:
         return f"http://127.0.0.1:{self.http}{path}"
 
 
-def start_application(database_url: str, port: int, folder: Path) -> Application:
+def start_application(database_url: str, port: int, folder: Path, env: dict[str, str]) -> Application:
     command = [sys.executable, "-m", "uvicorn", "http_app:app", "--port", str(port)]
     command += ["--host", "127.0.0.1", "--log-level", "warning", "--timeout-keep-alive", "60"]
     with (folder / "uvicorn.log").open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=HERE,
-            env={"DATABASE_URL": database_url, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                "DATABASE_URL": database_url,
+                "PATH": "/usr/bin:/bin",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **env,
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -74,10 +79,10 @@ def start_application(database_url: str, port: int, folder: Path) -> Application
 def setup(pgsleuth: StartProxy, tmp_path: Path) -> Iterator[Callable[..., Setup]]:
     started: list[Application] = []
 
-    def start(**options: Any) -> Setup:
+    def start(environment: dict[str, str] | None = None, **options: Any) -> Setup:
         http, app = free_port(), free_port()
         proxy = pgsleuth(http=f"127.0.0.1:{http}=127.0.0.1:{app}", **options)
-        started.append(start_application(proxy.target.url(), app, tmp_path))
+        started.append(start_application(proxy.target.url(), app, tmp_path, environment or {}))
         return Setup(proxy, http, app, started[-1])
 
     try:
@@ -207,6 +212,41 @@ def test_http_trace_in_sql_names_requests_in_flight_together(
     traced = rows["GET /traced"]
     assert (traced["named_by"], traced["attribution"], traced["requests"]) == ("http", "exact", 80)
     assert (traced["queries"]["p50"], traced["queries"]["max"]) == (5, 5)
+
+
+@pytest.mark.parametrize("helper", ["tags", "marks"])
+def test_helper_sixteen_users_every_statement_has_its_request(
+    setup: Callable[..., Setup], helper: str
+) -> None:
+    """With marks also the latency of each request, by its traceparent."""
+    address = f"127.0.0.1:{free_port()}"
+    environment = {"HELPER": helper, "PYTHONPATH": str(HERE.parents[1] / "python/src")}
+    if helper == "marks":
+        environment["PGSLEUTH_MARKS"] = address
+    running = setup(environment, workers=2, marks=address)
+    routes = {"/ask/one": ("GET", 1), "/ask/two": ("GET", 2), "/ask/seven": ("POST", 7)}
+    times = 12
+
+    def user(number: int) -> None:
+        with httpx.Client(timeout=PATIENCE_S) as client:
+            for i in range(times * len(routes)):
+                path, (method, _) = list(routes.items())[(i + number) % len(routes)]
+                trace = TRACE.format(1 + 1000 * number + i)
+                answer = client.request(method, running.url(path), headers={"traceparent": trace})
+                assert answer.status_code == 200
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(user, range(16)))
+    outcome = end(running)
+    for path, (method, statements) in routes.items():
+        row = outcome.endpoint(f"{method} {path}")["endpoint"]
+        assert row["named_by"] == {"tags": "tag", "marks": "mark"}[helper]
+        # Comments name a request; where it begins and ends, the pool's own statements tell.
+        assert row["attribution"] == {"tags": "marker", "marks": "exact"}[helper]
+        assert row["queries"]["p50"] == row["queries"]["max"] == statements, row
+        assert helper == "tags" or row["http"]["joined"] == 16 * times
+        assert row["requests"] == 16 * times, row
+    assert outcome.report["coverage"]["lost_marks"] == 0
 
 
 def test_http_wait_for_a_connection_is_told_from_the_applications_own_time(
