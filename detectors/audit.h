@@ -26,6 +26,12 @@ enum {
     AUDIT_MAX_UNIT_EXCHANGES = 20000,
 };
 
+/* A moment of the run that somebody named. */
+struct audit_moment {
+    int64_t at_us; /* as the records count time */
+    char name[RECORD_NAME_MAX + 1];
+};
+
 /* NULL when there is no memory. Settings are copied. */
 struct audit *audit_new(const struct det_settings *settings);
 void audit_free(struct audit *a);
@@ -40,6 +46,16 @@ void audit_finish(struct audit *a);
  * DELETE, with a sample, not explained within explain_recheck_s unless other values than those are
  * there; the costliest one. Marks it as asked. NULL when there is none. */
 const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us);
+
+/* Which run this is; the name is "" without one, and lives as long as the audit. */
+struct audit_run {
+    uint64_t id; /* from 1 */
+    const char *name;
+    int64_t began_us; /* as the records count time */
+    int64_t started_wall_us;
+};
+
+struct audit_run audit_run(const struct audit *a);
 
 const struct det_settings *audit_settings(const struct audit *a);
 

@@ -52,6 +52,8 @@ static void fill_run(struct result *r, const struct audit *a)
         r->version = "";
     r->started_wall_us = a->wall_us;
     r->ended_wall_us = a->wall_us + a->last_us;
+    r->moments = a->moments;
+    r->n_moments = a->n_moments;
     r->units = a->units;
     r->learnt_units = a->learnt_units;
     r->tagged_units = a->tagged_units;

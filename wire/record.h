@@ -462,6 +462,22 @@ struct record_mark {
     int64_t time_us;
 };
 
+enum {
+    RECORD_NAME_MAX = 64,     /* bytes of a name that somebody gave: of a moment or a run */
+    RECORD_MAX_MOMENTS = 100, /* of one run */
+};
+
+/* Whether such a name may be kept: not empty, of [A-Za-z0-9 ._-] alone, not too long. */
+bool record_name_is_good(struct span name);
+
+/* Somebody gave this moment a name ("all users are there"). Tail: the name. */
+struct record_moment {
+    struct record_header h;
+    int64_t time_us;
+    uint16_t name_len;
+    uint16_t pad[3];
+};
+
 /* The last record of a run that ended in order. */
 struct record_run_end {
     struct record_header h;
