@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "proxy/admin.h"
 #include "proxy/auditor.h"
 #include "proxy/documents.h"
 #include "proxy/listener.h"
@@ -41,6 +42,7 @@ struct app {
     struct marks *marks; /* NULL: none are listened for */
     struct auditor *auditor;
     struct renewal *renewal;
+    struct admin *admin; /* NULL: none is wanted */
     struct worker *workers[MAX_WORKERS];
     size_t n_workers;
     int64_t epoch_us;
@@ -207,7 +209,9 @@ static enum exit_code start(struct app *app)
     app->renewal = renewal_new(&app->preflight.network_options, app->preflight.network);
     if (app->base == NULL || app->renewal == NULL || !catch_signals(app))
         return no_memory();
-    r = start_auditor(app);
+    r = admin_new(app->base, app->options, &app->admin);
+    if (r == EXIT_OK)
+        r = start_auditor(app);
     if (r == EXIT_OK)
         r = start_workers(app);
     return r;
@@ -258,8 +262,15 @@ static void print_summary(const struct app *app)
     strbuf_fini(&text);
 }
 
+static void close_admin(struct app *app)
+{
+    admin_free(app->admin);
+    app->admin = NULL;
+}
+
 static enum exit_code finish(struct app *app)
 {
+    close_admin(app);
     stop_workers(app);
     wait_for_answers(app);
     struct auditor_end end = {
@@ -279,6 +290,7 @@ static enum exit_code finish(struct app *app)
 /* False when a name server keeps a thread waiting that uses what would be freed here. */
 static bool app_fini(struct app *app)
 {
+    close_admin(app);
     bool renewed = renewal_free(app->renewal);
     stop_workers(app);
     for (size_t i = 0; app->n_workers > 0 && i < app->preflight.upstream.n_hosts; i++)
@@ -326,12 +338,27 @@ static void tell_ledger(const struct app *app)
 #endif
 }
 
+static void start_admin(struct app *app)
+{
+    struct admin_parts parts = {
+        .auditor = app->auditor,
+        .renewal = app->renewal,
+        .workers = app->workers,
+        .n_workers = app->n_workers,
+        .shared = &app->shared,
+        .report_dir = app->options->report_dir,
+        .epoch_us = app->epoch_us,
+    };
+    admin_start(app->admin, &parts);
+}
+
 enum exit_code app_run(const struct cfg_options *options)
 {
     struct app app = {.options = options};
     enum exit_code r = start(&app);
     if (r == EXIT_OK) {
         say_where(&app);
+        start_admin(&app);
         auditor_start(app.auditor);
         event_base_dispatch(app.base);
         r = finish(&app);

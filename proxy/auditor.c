@@ -40,6 +40,8 @@ struct auditor {
     int64_t last_mark_us;
     unsigned marks_due; /* a unit closes after its gap and a second's slack: a few marks suffice */
     size_t plans_waiting;
+    uint64_t statements; /* exchanges taken */
+    size_t n_moments;    /* of this run */
 };
 
 static int64_t now_us(const struct auditor *a)
@@ -76,6 +78,7 @@ static void take(struct auditor *a, const struct record_header *record)
         ask_parser(a, (const struct record_statement *)record);
     if (record->type == RECORD_PLAN && a->plans_waiting > 0)
         a->plans_waiting--;
+    a->statements += record->type == RECORD_EXCHANGE;
     if (record->type == RECORD_EXCHANGE || record->type == RECORD_HTTP)
         a->marks_due = MARKS_AFTER_TRAFFIC;
 }
@@ -256,6 +259,36 @@ int auditor_finish(struct auditor *a, const struct auditor_end *end)
     write_run_end(a, end);
     audit_finish(a->audit);
     return auditor_write_report(a);
+}
+
+struct auditor_figures auditor_figures(const struct auditor *a)
+{
+    struct auditor_figures out = {.statements = a->statements};
+    for (size_t i = 0; i < a->n_rings; i++)
+        out.dropped += ring_dropped(a->rings[i]);
+    return out;
+}
+
+bool auditor_mark(struct auditor *a, struct span name, int64_t *at_us)
+{
+    union {
+        struct record_moment moment;
+        uint8_t bytes[sizeof(struct record_moment) + RECORD_NAME_MAX + RECORD_ALIGN];
+    } record;
+    if (a->n_moments == RECORD_MAX_MOMENTS)
+        return false;
+    auditor_drain(a); /* what came before it stands before it */
+    a->n_moments++;
+    memset(&record, 0, sizeof(record));
+    record.moment = (struct record_moment){
+        .h = {.len = (uint32_t)record_size(sizeof(record.moment), name.len), .type = RECORD_MOMENT},
+        .time_us = now_us(a),
+        .name_len = (uint16_t)name.len,
+    };
+    memcpy(record.bytes + sizeof(record.moment), name.data, name.len);
+    *at_us = record.moment.time_us - audit_run(a->audit).began_us;
+    take(a, &record.moment.h);
+    return true;
 }
 
 const struct audit *auditor_audit(const struct auditor *a)

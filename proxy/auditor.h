@@ -57,6 +57,18 @@ void auditor_start(struct auditor *a);
 /* Write the report now; a failure is logged. 0 or -1. */
 int auditor_write_report(struct auditor *a);
 
+/* What was counted since the start. */
+struct auditor_figures {
+    uint64_t statements;
+    uint64_t dropped; /* records */
+};
+
+struct auditor_figures auditor_figures(const struct auditor *a);
+
+/* Give this moment a name, which is a good one (wire/record.h); *at_us is counted from the run's
+ * start. False when the run has RECORD_MAX_MOMENTS already. */
+bool auditor_mark(struct auditor *a, struct span name, int64_t *at_us);
+
 /* Take all that lies in the rings; what is new in it is asked about. */
 void auditor_drain(struct auditor *a);
 

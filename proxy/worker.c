@@ -66,6 +66,8 @@ static bool set_accepting(struct worker *w, bool on)
 {
     bool done = true;
     for (size_t i = 0; i < w->n_doors; i++) {
+        if (w->doors[i].shut)
+            continue;
         if (on)
             done = event_add(&w->doors[i].event, NULL) == 0 && done;
         else
@@ -137,6 +139,24 @@ static void stop(struct worker *w)
         http_session_close(w->http_sessions);
 }
 
+static void close_door(struct door *door)
+{
+    if (door->shut)
+        return;
+    door->shut = true;
+    event_del(&door->event);
+    close(event_get_fd(&door->event));
+}
+
+/* Whoever comes to a closed socket is told at once, and may go to another pgsleuth. */
+static void drain(struct worker *w)
+{
+    for (size_t i = 0; i < w->n_doors; i++) {
+        if (!w->doors[i].http)
+            close_door(&w->doors[i]);
+    }
+}
+
 static void on_control(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
@@ -149,6 +169,8 @@ static void on_control(evutil_socket_t fd, short what, void *context)
         network_unref(w->network);
         w->network = next;
     }
+    if (atomic_load(&w->drain))
+        drain(w);
     if (atomic_load(&w->stop))
         stop(w);
     else
@@ -272,6 +294,12 @@ void worker_set_network(struct worker *w, struct network *network)
     poke(w->control_fd);
 }
 
+void worker_drain(struct worker *w)
+{
+    atomic_store(&w->drain, true);
+    poke(w->control_fd);
+}
+
 void worker_stop(struct worker *w)
 {
     atomic_store(&w->stop, true);
@@ -289,10 +317,8 @@ void worker_free(struct worker *w)
 {
     if (w == NULL)
         return;
-    for (size_t i = 0; i < w->n_doors; i++) {
-        event_del(&w->doors[i].event);
-        close(event_get_fd(&w->doors[i].event));
-    }
+    for (size_t i = 0; i < w->n_doors; i++)
+        close_door(&w->doors[i]);
     if (w->base != NULL && w->ring != NULL && w->control_fd >= 0) {
         event_del(&w->control_event);
         event_del(&w->accept_again);
