@@ -30,7 +30,9 @@ void admin_tokens_init(struct admin_tokens *t, const char *admin, const char *re
 enum admin_role admin_role_of(const struct admin_tokens *t, struct span token)
 {
     char given[ADMIN_TOKEN_MAX + 1] = {0};
-    if (token.len < ADMIN_TOKEN_MIN || token.len > ADMIN_TOKEN_MAX)
+    /* A zero byte would be taken for the filling, of which a token that is not set consists. */
+    if (token.len < ADMIN_TOKEN_MIN || token.len > ADMIN_TOKEN_MAX ||
+        span_find_byte(token, '\0') < token.len)
         return ADMIN_NOBODY;
     memcpy(given, token.data, token.len);
     bool admin = CRYPTO_memcmp(given, t->admin, sizeof(given)) == 0;
