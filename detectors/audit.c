@@ -47,6 +47,24 @@ struct audit *audit_new(const struct det_settings *settings)
     return NULL;
 }
 
+struct audit *audit_next_run(const struct audit *old, const struct record_run_begin *r)
+{
+    struct audit *a = audit_new(&old->settings);
+    if (a == NULL)
+        return NULL;
+    memcpy(a->version, old->version, sizeof(a->version));
+    a->wall_us = old->wall_us;
+    a->explain = old->explain;
+    a->join.awaited = old->join.awaited;
+    a->run = r->run;
+    a->began_us = r->time_us;
+    a->last_us = r->time_us;
+    struct span name = span_head(record_tail(&r->h, sizeof(*r), 0, r->name_len), RECORD_NAME_MAX);
+    if (name.len > 0)
+        memcpy(a->run_name, name.data, name.len);
+    return a;
+}
+
 void audit_free(struct audit *a)
 {
     if (a == NULL)
@@ -435,6 +453,8 @@ void audit_record(struct audit *a, const struct record_header *record)
     case RECORD_RUN_END:
         end_run(a, r);
         break;
+    case RECORD_RUN_BEGIN:
+    case RECORD_EPOCH:
     case RECORD_NONE:
     case RECORD_TYPE_COUNT:
         break;

@@ -36,7 +36,12 @@ struct audit_moment {
 struct audit *audit_new(const struct det_settings *settings);
 void audit_free(struct audit *a);
 
-/* Take in one record. Its memory is the caller's and not kept. */
+/* The audit of a run that begins now, which knows of the one before no more than what RUN_START
+ * told. NULL when there is no memory; the old one is not touched. */
+struct audit *audit_next_run(const struct audit *old, const struct record_run_begin *r);
+
+/* Take in one record; a RUN_BEGIN is for audit_next_run. Its memory is the caller's and not kept.
+ */
 void audit_record(struct audit *a, const struct record_header *record);
 
 /* Close every open unit: the end of the run or of the capture. */

@@ -58,6 +58,7 @@ struct result {
     const char *version;
     int64_t started_wall_us;
     int64_t ended_wall_us;              /* of the last record */
+    struct audit_run run;               /* its name is borrowed */
     const struct audit_moment *moments; /* borrowed; in their order */
     size_t n_moments;
     uint64_t units;      /* "requests" */

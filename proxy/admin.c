@@ -373,7 +373,7 @@ static bool make_server(struct admin *a)
                          EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH;
     a->http = evhttp_new(a->base);
     a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
-    if (a->http == NULL || a->tick == NULL)
+    if (a->http == NULL || a->tick == NULL || !admin_run_init(a))
         return false;
     evhttp_set_allowed_methods(a->http, (uint16_t)all); /* so that 405 is ours to say */
     evhttp_set_max_headers_size(a->http, ADMIN_HEADERS_MAX);
@@ -440,6 +440,7 @@ void admin_free(struct admin *a)
 {
     if (a == NULL)
         return;
+    admin_run_fini(a);
     if (a->http != NULL)
         evhttp_free(a->http);
     for (size_t i = 0; i < ADMIN_MAX_CONNECTIONS; i++) {

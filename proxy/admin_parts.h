@@ -12,8 +12,9 @@ enum {
     ADMIN_MAX_CONNECTIONS = 64,
     ADMIN_HEADERS_MAX = 8 * 1024,
     ADMIN_BODY_MAX = 64 * 1024,
-    ADMIN_WAIT_S = 10, /* for the rest of a request, and for the next one */
-    ADMIN_SEND_S = 60, /* for a client that takes its time to read */
+    ADMIN_WAIT_S = 10,   /* for the rest of a request, and for the next one */
+    ADMIN_SEND_S = 60,   /* for a client that takes its time to read */
+    ADMIN_RUN_MS = 5000, /* for all workers to know of a new run */
 };
 
 /* A reference of our own tells when evhttp has given a connection up. */
@@ -37,6 +38,9 @@ struct admin {
     char url[ADMIN_HOST_MAX + 16]; /* without the token */
     bool token_is_ours;            /* made here: it is shown */
     bool draining;
+    struct evhttp_request *new_run; /* waits until the workers know; NULL: none does */
+    int64_t new_run_until_us;
+    struct event *new_run_look; /* timer */
     struct admin_view view;
 };
 
@@ -57,5 +61,16 @@ const char *admin_header(struct evhttp_request *request, const char *name, bool 
 /* --- admin_verbs.c: one function a verb, which replies --- */
 
 void admin_do(struct admin *a, enum admin_verb verb, struct evhttp_request *request);
+
+/* --- admin_run.c: begin another run, and reply when it has begun --- */
+
+void admin_begin_run(struct admin *a, struct span name, struct evhttp_request *request);
+
+/* {"id", "name", "started"} of the run that is audited. */
+json_t *admin_run(const struct admin *a);
+
+/* False without memory. */
+bool admin_run_init(struct admin *a);
+void admin_run_fini(struct admin *a);
 
 #endif

@@ -90,16 +90,6 @@ static void do_readyz(struct admin *a, struct evhttp_request *request)
     admin_reply(request, a->draining ? HTTP_SERVUNAVAIL : HTTP_OK, body);
 }
 
-static json_t *run_of(const struct admin *a)
-{
-    struct audit_run run = audit_run(auditor_audit(a->parts.auditor));
-    json_t *out = json_object();
-    rpt_put(&out, "id", rpt_count(run.id));
-    rpt_put(&out, "name", run.name[0] != '\0' ? rpt_string(run.name) : json_null());
-    rpt_put(&out, "started", rpt_time(run.started_wall_us));
-    return out;
-}
-
 static void do_status(struct admin *a, struct evhttp_request *request)
 {
     struct admin_figures f = figures_of(a);
@@ -110,7 +100,7 @@ static void do_status(struct admin *a, struct evhttp_request *request)
     json_t *body = json_object();
     rpt_put(&body, "version", json_string(PGSLEUTH_VERSION));
     rpt_put(&body, "uptime_s", rpt_number((double)f.uptime_us / 1e6));
-    rpt_put(&body, "run", run_of(a));
+    rpt_put(&body, "run", admin_run(a));
     rpt_put(&body, "sessions", sessions);
     rpt_put(&body, "statements", rpt_count(f.statements));
     rpt_put(&body, "records_dropped", rpt_count(f.dropped));
@@ -155,6 +145,30 @@ static void do_statements(struct admin *a, struct evhttp_request *request)
 static void do_report(struct admin *a, struct evhttp_request *request)
 {
     send_document(a, ADMIN_DOC_REPORT, request);
+}
+
+static void do_runs(struct admin *a, struct evhttp_request *request)
+{
+    json_t *body = body_of(request);
+    if (body == NULL)
+        return;
+    if (record_name_is_good(name_in(body)))
+        admin_begin_run(a, name_in(body), request);
+    else
+        refuse_name(request);
+    json_decref(body);
+}
+
+static void do_reset(struct admin *a, struct evhttp_request *request)
+{
+    json_t *body = body_of(request);
+    if (body == NULL)
+        return;
+    if (json_object_size(body) == 0)
+        admin_begin_run(a, span_of(NULL, 0), request);
+    else
+        admin_refuse(request, 400, "a reset takes no name", "POST /api/v1/runs takes one");
+    json_decref(body);
 }
 
 static void do_marks(struct admin *a, struct evhttp_request *request)

@@ -132,6 +132,7 @@ static enum exit_code start_auditor(struct app *app)
                     .epoch_us = app->epoch_us},
         .epoch_us = app->epoch_us,
         .ring_bytes = PLAN_RING_BYTES,
+        .may_begin_runs = app->admin != NULL,
     };
     app->auditor = auditor_new(app->base, &options);
     return app->auditor != NULL ? EXIT_OK : no_memory();

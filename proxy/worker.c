@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000 };
+enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000, EPOCH_MS = 5 };
 
 int64_t worker_now(const struct worker *w)
 {
@@ -157,6 +157,33 @@ static void drain(struct worker *w)
     }
 }
 
+/* What the auditor finds behind it is of the new run. */
+static void announce_epoch(struct worker *w)
+{
+    unsigned long wanted = atomic_load(&w->epoch_wanted);
+    if (wanted == w->epoch)
+        return;
+    struct record_epoch *r = ring_reserve(w->ring, sizeof(*r));
+    if (r == NULL) {
+        struct timeval tv = {.tv_usec = EPOCH_MS * 1000L};
+        if (event_add(&w->epoch_again, &tv) != 0)
+            event_active(&w->epoch_again, EV_TIMEOUT, 0);
+        return;
+    }
+    *r = (struct record_epoch){.h = {.len = sizeof(*r), .type = RECORD_EPOCH},
+                               .epoch = wanted,
+                               .dropped = ring_dropped(w->ring)};
+    ring_commit(w->ring);
+    w->epoch = wanted;
+}
+
+static void on_epoch_again(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    announce_epoch(context);
+}
+
 static void on_control(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
@@ -169,6 +196,7 @@ static void on_control(evutil_socket_t fd, short what, void *context)
         network_unref(w->network);
         w->network = next;
     }
+    announce_epoch(w);
     if (atomic_load(&w->drain))
         drain(w);
     if (atomic_load(&w->stop))
@@ -242,6 +270,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
         init_http(w);
     event_assign(&w->control_event, w->base, w->control_fd, EV_READ | EV_PERSIST, on_control, w);
     evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
+    evtimer_assign(&w->epoch_again, w->base, on_epoch_again, w);
     if (open_doors(w, error, error_size) != 0)
         goto fail;
     if (!set_accepting(w, true) || event_add(&w->control_event, NULL) != 0) {
@@ -294,6 +323,12 @@ void worker_set_network(struct worker *w, struct network *network)
     poke(w->control_fd);
 }
 
+void worker_begin_run(struct worker *w, uint64_t epoch)
+{
+    atomic_store(&w->epoch_wanted, epoch);
+    poke(w->control_fd);
+}
+
 void worker_drain(struct worker *w)
 {
     atomic_store(&w->drain, true);
@@ -322,6 +357,7 @@ void worker_free(struct worker *w)
     if (w->base != NULL && w->ring != NULL && w->control_fd >= 0) {
         event_del(&w->control_event);
         event_del(&w->accept_again);
+        event_del(&w->epoch_again);
         wire_context_fini(&w->wire);
     }
     http_sample_free(w->http.sample);

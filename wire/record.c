@@ -253,6 +253,13 @@ static bool check_moment(const struct record_moment *r)
            record_name_is_good(record_tail(&r->h, sizeof(*r), 0, r->name_len));
 }
 
+static bool check_run_begin(const struct record_run_begin *r)
+{
+    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), r->name_len) &&
+           (r->name_len == 0 ||
+            record_name_is_good(record_tail(&r->h, sizeof(*r), 0, r->name_len)));
+}
+
 static bool check_body(const struct record_header *h)
 {
     const void *r = h;
@@ -299,6 +306,10 @@ static bool check_body(const struct record_header *h)
                tail_is(h, sizeof(struct record_unread), 0);
     case RECORD_MOMENT:
         return check_moment(r);
+    case RECORD_RUN_BEGIN:
+        return check_run_begin(r);
+    case RECORD_EPOCH:
+        return tail_is(h, sizeof(struct record_epoch), 0);
     case RECORD_RUN_END:
         return is_time(((const struct record_run_end *)r)->time_us) &&
                tail_is(h, sizeof(struct record_run_end), 0);

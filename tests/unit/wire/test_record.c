@@ -232,6 +232,8 @@ static size_t time_at(enum record_type type)
         return offsetof(struct record_run_end, time_us);
     case RECORD_MOMENT:
         return offsetof(struct record_moment, time_us);
+    case RECORD_RUN_BEGIN:
+        return offsetof(struct record_run_begin, time_us);
     default:
         return 0;
     }
