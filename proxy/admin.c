@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/listener.h"
+#include "proxy/reserve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -76,7 +77,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *context)
 {
     struct admin *a = context;
     size_t places = sweep(a);
-    if (places <= 1)
+    if (places <= 1 || reserve_is_in_use())
         set_accepting(a, false);
     struct bufferevent *stream = places > 0 ? bufferevent_socket_new(base, -1, 0) : NULL;
     if (stream == NULL)
@@ -101,7 +102,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct admin *a = context;
-    if (sweep(a) > 0 && a->paused)
+    if (sweep(a) > 0 && a->paused && !reserve_is_in_use())
         set_accepting(a, true);
     admin_view_tidy(&a->view, clock_monotonic_us());
 }
@@ -334,7 +335,8 @@ static enum exit_code open_door(struct admin *a, struct addresses *to, size_t i)
         close(fd);
         return no_memory();
     }
-    if (evhttp_bind_listener(a->http, door) == NULL) {
+    /* Made, it is enabled, but nobody says whether that went well. */
+    if (evconnlistener_enable(door) != 0 || evhttp_bind_listener(a->http, door) == NULL) {
         evconnlistener_free(door);
         return no_memory();
     }
@@ -368,6 +370,7 @@ static enum exit_code resolve(struct admin *a, const char *text, struct addresse
 
 static bool make_server(struct admin *a)
 {
+    const struct timeval every = {.tv_usec = TICK_MS * 1000L};
     const unsigned all = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
                          EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
                          EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH;
@@ -381,7 +384,7 @@ static bool make_server(struct admin *a)
     evhttp_set_timeout(a->http, ADMIN_WAIT_S);
     evhttp_set_bevcb(a->http, on_connection, a);
     evhttp_set_gencb(a->http, on_request, a);
-    return true;
+    return event_add(a->tick, &every) == 0;
 }
 
 static enum exit_code prepare(struct admin *a, const struct cfg_options *options)
@@ -424,11 +427,9 @@ enum exit_code admin_new(struct event_base *base, const struct cfg_options *opti
 
 void admin_start(struct admin *a, const struct admin_parts *parts)
 {
-    const struct timeval every = {.tv_usec = TICK_MS * 1000L};
     if (a == NULL)
         return;
     a->parts = *parts;
-    event_add(a->tick, &every);
     /* The one place where the token is told. Not through the log, whose level may hide it. */
     if (a->token_is_ours)
         fprintf(stderr, "pgsleuth: admin %s?token=%s\n", a->url, a->tokens.admin);

@@ -9,6 +9,7 @@
 #include "proxy/marks.h"
 #include "proxy/preflight.h"
 #include "proxy/renewal.h"
+#include "proxy/reserve.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 
@@ -200,6 +201,8 @@ static void ignore_signals(void)
 static enum exit_code start(struct app *app)
 {
     ignore_signals();
+    if (app->options->admin_listen[0] != '\0')
+        reserve_use();
     enum exit_code r = preflight_run(app->options, &app->preflight);
     if (r != EXIT_OK)
         return r;

@@ -187,11 +187,12 @@ static void test_record_param_length_below_minus_one_is_refused(void **state)
     assert_false(record_check(sample_span(&s)));
 }
 
-static void test_record_only_samples_are_kept_out_of_files(void **state)
+static void test_record_only_samples_and_epochs_are_kept_out_of_files(void **state)
 {
     (void)state;
     for (int type = RECORD_NONE + 1; type < RECORD_TYPE_COUNT; type++)
-        assert_int_equal(record_is_captured((enum record_type)type), type != RECORD_SAMPLE);
+        assert_int_equal(record_is_captured((enum record_type)type),
+                         type != RECORD_SAMPLE && type != RECORD_EPOCH);
     assert_false(record_is_captured(RECORD_NONE));
     assert_false(record_is_captured(RECORD_TYPE_COUNT));
 }
@@ -326,7 +327,7 @@ int main(void)
         cmocka_unit_test(test_record_limits_of_an_exchange_are_kept),
         cmocka_unit_test(test_record_facts_of_a_table_that_is_not_there_are_refused),
         cmocka_unit_test(test_record_param_length_below_minus_one_is_refused),
-        cmocka_unit_test(test_record_only_samples_are_kept_out_of_files),
+        cmocka_unit_test(test_record_only_samples_and_epochs_are_kept_out_of_files),
         cmocka_unit_test(test_record_fixed_parts_leave_tails_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
