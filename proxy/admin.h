@@ -1,6 +1,6 @@
 /*
  * The admin API of a running proxy: HTTP/1.1 on the auditor's loop, for load tests, monitoring and
- * people. proxy/README.md has the table of what can be asked (admin_routes.def).
+ * people. README.md tells what can be asked; admin_routes.def is the table of it.
  *
  * Nothing of it is on a worker's way: it reads what the auditor owns, and tells workers by their
  * control descriptors. A client costs the auditor a bounded time: documents are made once a second

@@ -38,7 +38,8 @@ class Api:
         found = SAID.search(proxy.stderr)
         assert found is not None
         url = urlsplit(found[1])
-        assert url.hostname is not None and url.port is not None
+        assert url.hostname is not None
+        assert url.port is not None
         self.host, self.port = url.hostname, url.port
         self.token = found[2] or ADMIN
 

@@ -1,4 +1,4 @@
-"""Another run begun while pgsleuth works: its report is of what came after, and knows what was told before."""
+"""A run begun while pgsleuth works: its report is of what came after, and knows what was told before."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,11 @@ def test_runs_report_is_of_what_came_after(pgsleuth: StartProxy, tmp_path: Path,
     assert outcome.endpoint("GET /kept")["endpoint"]["new_connections"] == 0
     assert outcome.endpoint("GET /after")["endpoint"]["new_connections"] == 1
     assert report["coverage"]["statements_without_facts"] == 0
-    found = [sql["text"] for i in outcome.issues() for sql in i["evidence"]["sql"] if "/kept" in i["endpoint"]]
-    assert found and all("people" in text for text in found)
+    found = [
+        sql["text"] for i in outcome.issues() for sql in i["evidence"]["sql"] if "/kept" in i["endpoint"]
+    ]
+    assert found
+    assert all("people" in text for text in found)
     assert_capture_tells_the_same(outcome, capture, tmp_path)
 
 
@@ -119,9 +123,7 @@ def test_run_without_traffic_has_a_report_that_says_so(pgsleuth: StartProxy, tmp
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_runs_count_every_statement_once_and_in_its_run(
-    pgsleuth: StartProxy, tmp_path: Path, workers: int
-) -> None:
+def test_runs_count_every_statement_once_and_in_its_run(pgsleuth: StartProxy, workers: int) -> None:
     """What lies in the queues when a run begins is of the one before, to the statement."""
     proxy = pgsleuth(workers=workers, **OPTIONS)
     api = Api(proxy)
@@ -132,14 +134,17 @@ def test_runs_count_every_statement_once_and_in_its_run(
         session.ask(f"SELECT name FROM people WHERE id = 1 /*route='{route}',method='GET'*/;" * times)
         return times
 
+    def counted(statements: int) -> bool:
+        return bool(api.get("/api/v1/status")["statements"] == statements)
+
     try:
         for n in range(ROUNDS):
             sent += sum(send(session, "/before", 20) for session in sessions)
             # Bytes are relayed before they are read: the last ones may be counted a moment later.
-            eventually("all of them", lambda: api.get("/api/v1/status")["statements"] == sent)
+            eventually("all of them", partial(counted, sent))
             assert api.post("/api/v1/runs", {"name": f"round {n}"})["run"]["id"] == n + 2
             sent += sum(send(session, "/after", 1) for session in sessions[: n % 8 + 1])
-            eventually("those after it", lambda: api.get("/api/v1/status")["statements"] == sent)
+            eventually("those after it", partial(counted, sent))
     finally:
         for session in sessions:
             session.socket.close()
@@ -148,9 +153,7 @@ def test_runs_count_every_statement_once_and_in_its_run(
     assert [e["name"] for e in outcome.report["endpoints"]] == ["GET /after"]
 
 
-def test_runs_under_load_lose_nothing_but_what_spans_the_border(
-    pgsleuth: StartProxy, tmp_path: Path
-) -> None:
+def test_runs_under_load_lose_nothing_but_what_spans_the_border(pgsleuth: StartProxy, tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     proxy = pgsleuth(capture=str(capture), workers=2, **OPTIONS)
     api = Api(proxy)
@@ -162,7 +165,7 @@ def test_runs_under_load_lose_nothing_but_what_spans_the_border(
             with connected(proxy) as connection:
                 while not stop.is_set():
                     request(connection, f"/load/{n}", 5)
-        except BaseException as error:  # noqa: BLE001 # told below
+        except BaseException as error:  # told below
             failed.append(error)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]

@@ -205,7 +205,12 @@ def test_start_with_the_admin_api_without_memory_is_said_or_serves(
 # --- the admin API ---
 
 # and how many allocations further each time; all it takes to accept and to reply are among the first
-ASKED = [("GET", "/livez", 1), ("GET", "/metrics", 3), ("GET", "/api/v1/report", 41), ("POST", "/api/v1/reset", 3)]
+ASKED = [
+    ("GET", "/livez", 1),
+    ("GET", "/metrics", 3),
+    ("GET", "/api/v1/report", 41),
+    ("POST", "/api/v1/reset", 3),
+]
 
 
 @pytest.mark.parametrize(("method", "path", "step"), ASKED)
