@@ -112,8 +112,8 @@ static void on_facts(void *context, const struct record_facts *facts)
         take(a, &facts->h);
 }
 
-/* Begun before the run, or asked for. */
-static bool is_of_the_run_before(struct auditor *a, const struct record_header *record)
+/* Begun before the run, or asked for by the one before. */
+static bool is_left_out(struct auditor *a, const struct record_header *record)
 {
     const void *r = record;
     int64_t began_us = audit_run(a->audit).began_us;
@@ -175,7 +175,7 @@ static void take_from(struct auditor *a, struct source *s, const struct record_h
     const void *r = record;
     if (record->type == RECORD_EPOCH) {
         pass_epoch(a, s, r);
-    } else if (a->lexicon != NULL && (s->stale || is_of_the_run_before(a, record))) {
+    } else if (a->lexicon != NULL && (s->stale || is_left_out(a, record))) {
         lexicon_keep(a->lexicon, record);
     } else {
         if (record->type == RECORD_EXCHANGE)

@@ -10,12 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
 import wire
 from admin import OPTIONS, Api
 from proxy import Outcome, Proxy, StartProxy, eventually, run_command
+from server import free_port
+from test_http import start_application
+from test_marks import Marks
 
 STATEMENT = "SELECT name FROM people WHERE id = %s"
 ROUNDS = 20
@@ -245,6 +249,57 @@ def test_plans_of_a_later_run_are_asked_for_anew(pgsleuth: StartProxy, tmp_path:
     eventually("a plan of the second run", explained)
     outcome = proxy.stop()
     assert outcome.report["run"]["id"] == 2
+    assert_capture_tells_the_same(outcome, capture, tmp_path)
+
+
+def test_runs_behind_http_name_statements_that_were_prepared_before(
+    pgsleuth: StartProxy, tmp_path: Path
+) -> None:
+    capture = tmp_path / "capture"
+    http, port = free_port(), free_port()
+    proxy = pgsleuth(http=f"127.0.0.1:{http}=127.0.0.1:{port}", workers=2, capture=str(capture), **OPTIONS)
+    application = start_application(proxy.target.url(), port, tmp_path, {})
+    try:
+        api = Api(proxy)
+        with httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=60) as user:
+            for _ in range(6):
+                assert user.get("/ask/two").json() == {"asked": 2}
+            assert user.get("/ask/one").status_code == 200
+            api.post("/api/v1/runs", {"name": "second"})
+            for _ in range(4):
+                assert user.get("/ask/two").json() == {"asked": 2}
+        eventually("all requests", lambda: api.get("/api/v1/report")["run"]["http_requests"] == 4)
+    finally:
+        application.process.kill()
+        application.process.wait(60)
+    outcome = proxy.stop()
+    assert [e["name"] for e in outcome.report["endpoints"]] == ["GET /ask/two"]
+    asked = outcome.endpoint("GET /ask/two")["endpoint"]
+    assert (asked["requests"], asked["queries"]["max"], asked["named_by"]) == (4, 2, "http")
+    assert outcome.report["coverage"]["unjoined_statements"] == 0
+    assert_capture_tells_the_same(outcome, capture, tmp_path)
+
+
+def test_runs_know_connections_and_tags_that_marks_named_before(pgsleuth: StartProxy, tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    address = f"127.0.0.1:{free_port()}"
+    proxy = pgsleuth(marks=address, workers=2, capture=str(capture), **OPTIONS)
+    api = Api(proxy)
+    with connected(proxy, autocommit=True) as connection, Marks(address) as marks:
+
+        def serve(number: int) -> None:
+            marks.send(connection, request=str(number), method="GET", route="/marked")
+            for n in range(1, 4):
+                connection.execute(STATEMENT.encode(), (n,), prepare=True)
+
+        for number in range(5):
+            serve(number)
+        api.post("/api/v1/runs", {"name": "second"})
+        for number in range(5, 7):
+            serve(number)
+    outcome = proxy.stop()
+    assert [(e["name"], e["requests"]) for e in outcome.report["endpoints"]] == [("GET /marked", 2)]
+    assert outcome.report["coverage"]["marked_statements"] == 6
     assert_capture_tells_the_same(outcome, capture, tmp_path)
 
 

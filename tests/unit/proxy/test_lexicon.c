@@ -61,6 +61,8 @@ union any {
     struct record_session_end end;
     struct record_session_opaque opaque;
     struct record_exchange exchange;
+    struct record_peer peer;
+    struct record_request request;
     uint8_t bytes[4096];
 };
 
@@ -120,6 +122,22 @@ static const struct record_header *opaque(uint64_t session)
 {
     union any *a = make(RECORD_SESSION_OPAQUE, sizeof(a->opaque));
     a->opaque.session = session;
+    return &a->h;
+}
+
+static const struct record_header *peer(uint64_t session)
+{
+    union any *a = make(RECORD_PEER, sizeof(a->peer));
+    a->peer.session = session;
+    a->peer.peer = 77;
+    return &a->h;
+}
+
+static const struct record_header *request(uint64_t tag_id)
+{
+    union any *a = make(RECORD_REQUEST, sizeof(a->request));
+    a->request.peer = 77;
+    a->request.tag = tag_id;
     return &a->h;
 }
 
@@ -228,6 +246,20 @@ static void test_lexicon_open_sessions_are_told_and_ended_ones_are_not(void **st
     ASSERT_TOLD(t, RECORD_SESSION_START, RECORD_SESSION_OPAQUE);
 }
 
+static void test_lexicon_later_run_is_told_where_a_session_is_and_the_tag_of_a_request(void **state)
+{
+    struct told *t = *state;
+    take(t, tag(9));
+    take(t, start(1, 5));
+    take(t, peer(1));
+    take(t, request(9));
+    lexicon_begin(t->lexicon, 1000);
+    take(t, request(9));
+    ASSERT_TOLD(t, RECORD_TAG);
+    lexicon_tell_sessions(t->lexicon, on_told, t);
+    ASSERT_TOLD(t, RECORD_TAG, RECORD_SESSION_START, RECORD_PEER);
+}
+
 static void test_lexicon_session_of_this_run_is_not_older(void **state)
 {
     struct told *t = *state;
@@ -284,6 +316,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_lexicon_open_sessions_are_told_and_ended_ones_are_not,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_lexicon_later_run_is_told_where_a_session_is_and_the_tag_of_a_request, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_lexicon_session_of_this_run_is_not_older, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_lexicon_full_counts_what_it_does_not_keep, setup,
