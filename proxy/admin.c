@@ -270,18 +270,23 @@ static in_port_t *port_of(struct sockaddr_storage *s)
                                    : &((struct sockaddr_in6 *)s)->sin6_port;
 }
 
+static bool is_six(const struct sockaddr_storage *s, const struct in6_addr *address)
+{
+    return memcmp(&((const struct sockaddr_in6 *)s)->sin6_addr, address, sizeof(*address)) == 0;
+}
+
 static bool is_any(const struct sockaddr_storage *s)
 {
     if (s->ss_family == AF_INET)
         return ((const struct sockaddr_in *)s)->sin_addr.s_addr == htonl(INADDR_ANY);
-    return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)s)->sin6_addr);
+    return is_six(s, &in6addr_any);
 }
 
 static bool is_loopback(const struct sockaddr_storage *s)
 {
     if (s->ss_family == AF_INET)
         return ntohl(((const struct sockaddr_in *)s)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)s)->sin6_addr);
+    return is_six(s, &in6addr_loopback);
 }
 
 /* The URL that a browser on this machine would use. */
@@ -297,9 +302,6 @@ static void note_address(struct admin *a, const struct sockaddr_storage *bound)
         snprintf(host, sizeof(host), "::1");
     snprintf(a->url, sizeof(a->url), six ? "http://[%s]:%u/" : "http://%s:%u/", host,
              (unsigned)a->names.port);
-    if (!is_loopback(bound))
-        log_warning("admin: %s is not on this machine alone, and nothing there is encrypted",
-                    a->url);
 }
 
 static enum exit_code cannot_listen(const struct addresses *to, int error)
@@ -316,18 +318,18 @@ static enum exit_code no_memory(void)
     return EXIT_INTERNAL;
 }
 
-static enum exit_code open_door(struct admin *a, struct addresses *to, size_t i)
+static enum exit_code open_door(struct admin *a, const struct addresses *all, struct address *to)
 {
     struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(bound);
-    if (i > 0) /* the port that the first one got */
-        *port_of(&to->items[i].storage) = htons(a->names.port);
-    int fd = listener_open_alone(&to->items[i]);
+    if (a->n_doors > 0) /* the port that the first one got */
+        *port_of(&to->storage) = htons(a->names.port);
+    int fd = listener_open_alone(to);
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&bound, &len) != 0) {
         int error = errno;
         if (fd >= 0)
             close(fd);
-        return cannot_listen(to, error);
+        return cannot_listen(all, error);
     }
     struct evconnlistener *door = evconnlistener_new(
         a->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
@@ -341,9 +343,11 @@ static enum exit_code open_door(struct admin *a, struct addresses *to, size_t i)
         return no_memory();
     }
     evconnlistener_set_error_cb(door, on_accept_error);
-    a->doors[a->n_doors++] = door;
-    if (i == 0)
+    if (a->n_doors == 0)
         note_address(a, &bound);
+    if (!is_loopback(&bound))
+        log_warning("admin: other machines reach %s, and nothing there is encrypted", all->text);
+    a->doors[a->n_doors++] = door;
     return EXIT_OK;
 }
 
@@ -400,7 +404,7 @@ static enum exit_code prepare(struct admin *a, const struct cfg_options *options
         return EXIT_INTERNAL;
     }
     for (size_t i = 0; r == EXIT_OK && i < to.count; i++)
-        r = open_door(a, &to, i);
+        r = open_door(a, &to, &to.items[i]);
     return r;
 }
 

@@ -45,7 +45,9 @@ static void give_back(const void *p)
 void *reserve_malloc(size_t size)
 {
     void *p = malloc(size);
-    return p != NULL ? p : take(size);
+    if (p == NULL)
+        p = take(size);
+    return p;
 }
 
 void reserve_free(void *p)

@@ -230,6 +230,19 @@ def test_admin_wrong_option_is_one_line(
     assert "0123456789" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("listen", "warned"), [("127.0.0.1:0", False), ("localhost:0", False), ("0.0.0.0:0", True), (":0", True)]
+)
+def test_admin_address_that_others_reach_is_warned_of(
+    pgsleuth: StartProxy, listen: str, warned: bool
+) -> None:
+    proxy = pgsleuth(admin_listen=listen)
+    api = Api(proxy)
+    assert api.host == "127.0.0.1"
+    assert api.ask("GET", "/livez").code == 200
+    assert ("other machines reach" in proxy.stderr) == warned
+
+
 def test_admin_port_in_use_is_one_line(server: Server, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
