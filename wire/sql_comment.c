@@ -7,10 +7,10 @@
 /* One comment is read twice: once to see whether all of it is pairs, and only then to take them, so
  * that prose with a colon in it never leaves half a tag. */
 
-enum { TAG_SPELLINGS = 3, TAG_KEY_MAX = 64, TRACE_ID_BYTES = 16, TRACEPARENT_LEN = 55 };
+enum { TAG_SPELLINGS = 5, TAG_KEY_MAX = 64, TRACE_ID_BYTES = 16, TRACEPARENT_LEN = 55 };
 
 static const char *const spellings[SQL_TAG_COUNT][TAG_SPELLINGS] = {
-#define SQL_TAG_KEY(name, key, other1, other2) [SQL_TAG_##name] = {key, other1, other2},
+#define SQL_TAG_KEY(name, ...) [SQL_TAG_##name] = {__VA_ARGS__},
 #include "wire/sql_tag_keys.def"
 #undef SQL_TAG_KEY
 };

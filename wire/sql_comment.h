@@ -20,7 +20,7 @@
 #include "common/span.h"
 
 enum sql_tag_key {
-#define SQL_TAG_KEY(name, key, other1, other2) SQL_TAG_##name,
+#define SQL_TAG_KEY(name, ...) SQL_TAG_##name,
 #include "wire/sql_tag_keys.def"
 #undef SQL_TAG_KEY
     SQL_TAG_COUNT

@@ -201,6 +201,13 @@ def test_sql_tagger_says_where_in_the_source(runs: dict[str, Run]) -> None:
     assert {row["named_by"] for row in outcome.report["endpoints"]} == {"signature"}
 
 
+def test_task_names_what_is_no_request(runs: dict[str, Run]) -> None:
+    found = rows(runs["django-sqlcommenter-task"].outcome)
+    assert {(name, row["requests"], row["named_by"]) for name, row in found.items()} == {
+        ("shop.nightly", TIMES, "tag")
+    }
+
+
 def test_marginalia_names_controller_and_action(server: Server, pgsleuth: StartProxy) -> None:
     """The comments of Rails, as its documentation has them; there is no package of this for Python."""
     del server

@@ -35,6 +35,7 @@ PACKAGES: dict[str, dict[str, Any]] = {
         "middleware": "django_sqlcommenter.middleware.SqlCommentMiddleware",
         "app": "django_sqlcommenter",
     },
+    "sqlcommenter-task": {"app": "django_sqlcommenter"},
     "query-prefixer": {
         "middleware": "django_query_prefixer.middlewares.RequestRouteMiddleware",
         "engine": "django_query_prefixer.backends.postgresql",
@@ -153,7 +154,19 @@ urlpatterns = [
 ]
 
 
+def nightly() -> None:
+    """What is no request: a task, as its worker would open it."""
+    from django_sqlcommenter.scope import sql_scope
+
+    for n in range(TIMES):
+        with sql_scope(task="shop.nightly"):
+            assert Book.objects.get(pk=100007 + 7 * n).title
+
+
 def main() -> None:
+    if PACKAGE == "sqlcommenter-task":
+        nightly()
+        return
     assert is_psycopg3 is (PACKAGE not in ON_PSYCOPG2)
     client: Any = Client(raise_request_exception=True)
     get: Callable[..., Any] = client.get

@@ -85,6 +85,11 @@ static const struct {
     {"action='GET',route='/x'", "route=/x|method=GET"},
     {"action='get',route='/x'", "route=/x|action=get"},
     {"method='PUT',action='GET'", "method=PUT"},
+    /* what is no request */
+    {"task='shop.nightly',taskid='17'", "action=shop.nightly"},
+    {"command='import'", "action=import"},
+    {"application:Shop,job:ImportJob", "action=ImportJob|application=Shop"},
+    {"celery_task='shop.nightly'", "action=shop.nightly"},
     /* the front page */
     {"controller='front',framework='django:5.2',route=''",
      "route=/|controller=front|framework=django:5.2"},
