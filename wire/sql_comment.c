@@ -111,22 +111,30 @@ static bool read_quoted(struct span *rest, struct span *value)
     return false;
 }
 
-static bool begins_pair(struct span s)
+/* A key at the head, then one of `marks`. */
+static bool begins_pair(struct span s, const char *marks)
 {
     size_t n = 0;
     while (n < s.len && is_key_byte(s.data[n]))
         n++;
-    return n > 0 && n < s.len && s.data[n] == '=';
+    struct span rest = n > 0 ? trim(span_skip(s, n)) : span_of(NULL, 0);
+    return rest.len > 0 && rest.data[0] != '\0' && strchr(marks, rest.data[0]) != NULL;
 }
 
-/* To the comma, or to the space before another pair. */
+/* To the comma or space before another pair: a regular expression has commas of its own. */
 static size_t bare_length(struct span s)
 {
-    size_t end = span_find_byte(s, ',');
-    for (size_t i = 0; i < end; i++)
-        if (is_space(s.data[i]) && begins_pair(span_skip(s, i + 1)))
+    for (size_t i = 0; i < s.len; i++) {
+        struct span next = span_skip(s, i + 1);
+        if (is_space(s.data[i]) && begins_pair(next, "="))
             return i;
-    return end;
+        if (s.data[i] != ',')
+            continue;
+        next = trim(next);
+        if (next.len == 0 || begins_pair(next, "=:"))
+            return i;
+    }
+    return s.len;
 }
 
 /* The next pair of `rest`, which is trimmed and not empty. */

@@ -147,13 +147,18 @@ static size_t quantifier_length(struct span s)
     return n;
 }
 
+static bool is_class(uint8_t c)
+{
+    return c == 'd' || c == 'D' || c == 's' || c == 'S' || c == 'w' || c == 'W';
+}
+
 static size_t read_escape(struct span s, struct writer *w)
 {
     if (s.len < 2)
         return 1;
     if (!is_word(s.data[1]))
         put(w, span_of(s.data + 1, 1));
-    else if (memchr("dDsSwW", s.data[1], 6) != NULL)
+    else if (is_class(s.data[1]))
         put_value(w);
     return 2;
 }

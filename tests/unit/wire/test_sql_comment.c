@@ -81,6 +81,11 @@ static const struct {
     {"route=/x  controller=c,action=a", "route=/x|controller=c|action=a"},
     {"route=/x controller", "route=/x controller"},
     {"controller:c d=e", "controller=c d=e"},
+    {"view_name=v route=^x/(?P<y>[a-z]{2,3})/$", "route=/x/{y}/|controller=v"},
+    {"line=1, action = a", "action=a|code.line.number=1"},
+    {"line=1 ,action:a", "action=a|code.line.number=1"},
+    {"line=1, ", "code.line.number=1"},
+    {"line=1,2", "code.line.number=1,2"},
     /* methods under another name */
     {"action='GET',route='/x'", "route=/x|method=GET"},
     {"action='get',route='/x'", "route=/x|action=get"},
