@@ -146,6 +146,7 @@ def test_fault_is_found_on_the_endpoint_that_the_package_names(runs: dict[str, R
     faults = [issue for issue in outcome.issues() if issue["rule"] == "n_plus_one"]
     assert [issue["endpoint"] for issue in faults] == [case.books]
     assert faults[0]["confidence_basis"] == "value_lineage"
+    assert (faults[0]["stack"] == "django") == (case.app == "django"), "the code that is advised"
     place = (faults[0]["file"], faults[0]["line"], faults[0]["location_source"])
     if case.located:
         script = f"{case.app}_app.py"
