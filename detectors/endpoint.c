@@ -85,7 +85,8 @@ static uint64_t unit_key(const struct unit *u)
         return tag_key(u->tag);
     if (u->http.route != NULL)
         return route_key(u->http.route);
-    return wire_hash_combine(3, unit_signature(u->exchanges, u->n));
+    uint64_t key = wire_hash_combine(3, unit_signature(u->exchanges, u->n));
+    return u->application != NULL ? add_text(key, u->application) : key;
 }
 
 /* Without a name yet. */
@@ -121,6 +122,8 @@ static struct endpoint *endpoint_of_unit(struct ledger *l, const struct unit *u)
         name_by_tag(l, e, u->tag, u->marked);
     else if (u->http.route != NULL)
         name_by_http(l, e, u->http.route);
+    else
+        e->application = u->application;
     if (e->name == NULL)
         e->name = "";
     return e;
@@ -464,8 +467,12 @@ static void name_by_signature(struct endpoint *e, char out[LEDGER_NAME_MAX])
     unsigned n = main_tables(e, tables);
     const char *verb = sql_verb_name(e->anchor->verb);
     size_t at = 0;
-    for (; at < LEDGER_NAME_MAX / 4 && verb[at] != '\0'; at++)
-        out[at] = (char)tolower((unsigned char)verb[at]);
+    if (e->application != NULL) {
+        at = add_part(out, at, "", span_of_text(e->application));
+        at = add_part(out, at, ": ", span_of(NULL, 0));
+    }
+    for (size_t i = 0; i < LEDGER_NAME_MAX / 4 && verb[i] != '\0'; i++)
+        out[at++] = (char)tolower((unsigned char)verb[i]);
     struct span anchor = ledger_table(e->anchor, 0);
     if (anchor.len > 0)
         at = add_part(out, at, " ", anchor);

@@ -4,7 +4,8 @@
  *
  * An endpoint is a method and route read from a tag, or a controller and action, or method and
  * route of the HTTP request its units were joined to, or, without any of these, the signature of
- * its unit of work: the sequence of its statements, named by its first statement and main tables.
+ * its unit of work: the sequence of its statements, named by its first statement and main tables,
+ * and by what the connection calls itself: the same statements of two services are two endpoints.
  * Each (endpoint, statement) pair has one `struct usage`.
  */
 #ifndef PGSLEUTH_DETECTORS_ENDPOINT_H
@@ -77,6 +78,7 @@ struct endpoint {
     const char *route;               /* likewise */
     const struct http_route *http;   /* what HTTP tells of it, or NULL */
     struct latency_split split;
+    const char *application; /* of the connections, where nothing else gives a name; or NULL */
     const char *name; /* "GET /users", "users#index"; for signatures made when the report is */
     struct statement *anchor; /* first data statement of the first unit */
     struct usage *usages;

@@ -18,9 +18,10 @@ struct det_session {
     struct unit_transaction tx; /* the open one */
     struct session_summary about;
     struct pool_place place;
-    bool marked;  /* its pool marks where a use ends */
-    bool asyncpg; /* that pool is asyncpg's own */
-    bool waits;   /* in the list of the silent ones */
+    const char *application; /* as in struct unit */
+    bool marked;             /* its pool marks where a use ends */
+    bool asyncpg;            /* that pool is asyncpg's own */
+    bool waits;              /* in the list of the silent ones */
     struct det_session *before;
     struct det_session *after;
 };
@@ -331,6 +332,12 @@ static uint64_t client_of(const struct record_session_start *r)
     return wire_hash_combine(wire_value_hash(WIRE_OID_TEXT, 0, names), lengths);
 }
 
+static struct span application_of(const struct record_session_start *r)
+{
+    return record_tail(&r->h, sizeof(*r), (size_t)r->user_len + r->database_len,
+                       r->application_len);
+}
+
 void sessions_start(struct sessions *s, const struct record_session_start *r)
 {
     struct det_session *x = session_of(s, r->session);
@@ -339,6 +346,7 @@ void sessions_start(struct sessions *s, const struct record_session_start *r)
         x->fresh = !older; /* no request of this run opened it */
         x->about.start_seen = !older;
         x->about.client = client_of(r);
+        x->application = applications_get(&s->applications, application_of(r));
         x->about.start_us = r->time_us;
         pool_order_enter(&s->pools, &x->place, x->about.client, r->time_us);
     }
@@ -506,6 +514,8 @@ static void take_data(struct sessions *s, struct det_session *x, const struct re
     }
     if (u->tag == NULL)
         u->tag = tag;
+    if (u->application == NULL)
+        u->application = x->application;
     bool idle = !x->in_tx && r->tx_before != 'T' && r->tx_before != 'E';
     (void)unit_add(u, r, st, tag, idle, transaction_number(u, x));
 }

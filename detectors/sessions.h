@@ -10,6 +10,7 @@
 #ifndef PGSLEUTH_DETECTORS_SESSIONS_H
 #define PGSLEUTH_DETECTORS_SESSIONS_H
 
+#include "detectors/applications.h"
 #include "detectors/pool_order.h"
 #include "detectors/unit.h"
 
@@ -46,6 +47,7 @@ struct sessions {
     struct map64 by_id;
     struct pool_order pools;
     struct det_session *last; /* looked up; NULL when it is gone */
+    struct applications applications;
     struct map64 traces;
     struct unit *oldest_trace;
     struct unit *newest_trace;

@@ -427,6 +427,7 @@ struct unit unit_part(const struct unit *u, size_t from, size_t to)
         .marked = u->marked,
         .handed_us = from == 0 ? u->handed_us : 0,
         .client = u->client,
+        .application = u->application,
         .http = u->http,
         .confidence = u->confidence,
         .asyncpg = u->asyncpg,

@@ -85,6 +85,7 @@ struct unit {
     const struct tag *tag;     /* the first seen */
     uint64_t trace;            /* 0 without one */
     uint64_t client;           /* as in struct session_summary; 0 when not known */
+    const char *application;   /* what its connection calls itself; NULL without a name */
     struct http_join http;     /* the request it belongs to; route NULL when that is not known */
     struct http_route *learnt; /* the only route in flight that sends such statements; or NULL */
     enum unit_confidence confidence;

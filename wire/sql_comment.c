@@ -1,20 +1,25 @@
 #include "wire/sql_comment.h"
 
 #include "common/hash.h"
+#include "wire/sql_route.h"
 #include "wire/values.h"
 
 /* One comment is read twice: once to see whether all of it is pairs, and only then to take them, so
  * that prose with a colon in it never leaves half a tag. */
 
-enum { TAG_SPELLINGS = 3, TAG_KEY_MAX = 64, TRACE_ID_BYTES = 16, TRACEPARENT_LEN = 55 };
+enum { TAG_SPELLINGS = 5, TAG_KEY_MAX = 64, TRACE_ID_BYTES = 16, TRACEPARENT_LEN = 55 };
 
 static const char *const spellings[SQL_TAG_COUNT][TAG_SPELLINGS] = {
-#define SQL_TAG_KEY(name, key, other1, other2) [SQL_TAG_##name] = {key, other1, other2},
+#define SQL_TAG_KEY(name, ...) [SQL_TAG_##name] = {__VA_ARGS__},
 #include "wire/sql_tag_keys.def"
 #undef SQL_TAG_KEY
 };
 
 _Static_assert(SQL_TAG_BYTES >= SQL_TAG_VALUE_MAX, "one value of full length must fit");
+
+/* Four bytes more than the longest value, so that a character at the cut is seen whole or not at
+ * all. */
+enum { TEXT_MAX = SQL_TAG_VALUE_MAX + 4 };
 
 /* key='value', key=value: URL-encoded; key:value: as it is. */
 enum pair_form { PAIR_QUOTED, PAIR_BARE, PAIR_PLAIN };
@@ -106,6 +111,32 @@ static bool read_quoted(struct span *rest, struct span *value)
     return false;
 }
 
+/* A key at the head, then one of `marks`. */
+static bool begins_pair(struct span s, const char *marks)
+{
+    size_t n = 0;
+    while (n < s.len && is_key_byte(s.data[n]))
+        n++;
+    struct span rest = n > 0 ? trim(span_skip(s, n)) : span_of(NULL, 0);
+    return rest.len > 0 && rest.data[0] != '\0' && strchr(marks, rest.data[0]) != NULL;
+}
+
+/* To the comma or space before another pair: a regular expression has commas of its own. */
+static size_t bare_length(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        struct span next = span_skip(s, i + 1);
+        if (is_space(s.data[i]) && begins_pair(next, "="))
+            return i;
+        if (s.data[i] != ',')
+            continue;
+        next = trim(next);
+        if (next.len == 0 || begins_pair(next, "=:"))
+            return i;
+    }
+    return s.len;
+}
+
 /* The next pair of `rest`, which is trimmed and not empty. */
 static bool read_pair(struct span *rest, struct pair *pair)
 {
@@ -127,7 +158,8 @@ static bool read_pair(struct span *rest, struct pair *pair)
         *rest = trim(*rest);
         return rest->len == 0 || rest->data[0] == ',';
     }
-    pair->value = trim(take(rest, span_find_byte(*rest, ',')));
+    bool plain = pair->form == PAIR_PLAIN;
+    pair->value = trim(take(rest, plain ? span_find_byte(*rest, ',') : bare_length(*rest)));
     return true;
 }
 
@@ -218,21 +250,116 @@ static size_t clean_utf8(uint8_t *bytes, size_t len, size_t limit)
     return out;
 }
 
-static bool store(struct sql_tag *tag, enum sql_tag_key key, const struct pair *pair)
+/* Makes `value` clean and keeps it, if the key has none yet. Returns the number of keys added. */
+static unsigned store(struct sql_tag *tag, enum sql_tag_key key, uint8_t *value, size_t len)
 {
-    /* Four bytes more than the longest value, so that a character at the cut is seen whole or not
-     * at all. */
-    uint8_t value[SQL_TAG_VALUE_MAX + 4];
     if (tag->len[key] != 0)
-        return false;
+        return 0;
     size_t room = SQL_TAG_BYTES - (size_t)tag->used;
     size_t limit = room < SQL_TAG_VALUE_MAX ? room : SQL_TAG_VALUE_MAX;
-    size_t len = clean_utf8(value, decode(pair, value, sizeof(value)), limit);
+    len = clean_utf8(value, len, limit);
     memcpy(tag->bytes + tag->used, value, len);
     tag->off[key] = tag->used;
     tag->len[key] = (uint16_t)len;
     tag->used = (uint16_t)(tag->used + len);
-    return len > 0;
+    return len > 0 ? 1 : 0;
+}
+
+static unsigned store_route(struct sql_tag *tag, struct span route)
+{
+    uint8_t readable[TEXT_MAX];
+    return store(tag, SQL_TAG_ROUTE, readable,
+                 sql_route_readable(route, readable, sizeof(readable)));
+}
+
+static bool is_method(struct span s)
+{
+    static const char *const methods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                          "PATCH", "DELETE", "OPTIONS"};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (span_is(s, methods[i]))
+            return true;
+    return false;
+}
+
+static unsigned store_pair(struct sql_tag *tag, enum sql_tag_key key, const struct pair *pair)
+{
+    uint8_t value[TEXT_MAX];
+    size_t len = decode(pair, value, sizeof(value));
+    if (key == SQL_TAG_ROUTE)
+        return store_route(tag, span_of(value, len));
+    if (key == SQL_TAG_ACTION && is_method(span_of(value, len)))
+        key = SQL_TAG_METHOD; /* django-sqlcommenter's word for it */
+    return store(tag, key, value, len);
+}
+
+/* --- places in the source: path/file.py:12 --- */
+
+static bool split_site(struct span site, struct span *file, struct span *line)
+{
+    size_t digits = 0;
+    while (digits < site.len && site.data[site.len - 1 - digits] >= '0' &&
+           site.data[site.len - 1 - digits] <= '9')
+        digits++;
+    *file = span_head(site, site.len - digits);
+    *line = span_skip(site, site.len - digits);
+    return digits > 0 && span_cut_end(file, ":") && file->len > 0;
+}
+
+static unsigned store_site(struct sql_tag *tag, struct span file, struct span line)
+{
+    uint8_t text[TEXT_MAX];
+    file = span_head(file, sizeof(text));
+    memcpy(text, file.data, file.len);
+    unsigned added = store(tag, SQL_TAG_FILE, text, file.len);
+    line = span_head(line, sizeof(text));
+    memcpy(text, line.data, line.len);
+    return added + store(tag, SQL_TAG_LINE, text, line.len);
+}
+
+static unsigned store_callsite(struct sql_tag *tag, const struct pair *pair)
+{
+    uint8_t text[TEXT_MAX];
+    struct span file;
+    struct span line;
+    if (!split_site(span_of(text, decode(pair, text, sizeof(text))), &file, &line))
+        return 0;
+    return store_site(tag, file, line);
+}
+
+static struct span next_word(struct span *rest)
+{
+    size_t n = 0;
+    while (n < rest->len && !is_space(rest->data[n]))
+        n++;
+    struct span word = take(rest, n);
+    *rest = trim(*rest);
+    return word;
+}
+
+static bool is_python(struct span file)
+{
+    return span_cut_end(&file, ".py") && file.len > 0;
+}
+
+/* A comment that is nothing but places of Python code, as django-sql-tagger has it: the blocks that
+ * hold the statement, outermost first, with `|>` between them and perhaps "T=" and a name before.
+ * The last is that of the statement. */
+static unsigned read_sites(struct sql_tag *tag, struct span rest)
+{
+    struct span file = {.data = NULL, .len = 0};
+    struct span line = file;
+    bool last_is_site = false;
+    while (rest.len > 0) {
+        struct span word = next_word(&rest);
+        last_is_site = false;
+        if (span_is(word, "|>") || span_starts(word, "T="))
+            continue;
+        if (!split_site(word, &file, &line) || !is_python(file))
+            return 0;
+        last_is_site = true;
+    }
+    return last_is_site ? store_site(tag, file, line) : 0;
 }
 
 /* --- the trace --- */
@@ -278,27 +405,29 @@ uint64_t sql_trace_hash(struct span text)
 
 /* --- comments --- */
 
-static bool store_trace(struct sql_tag *tag, const struct pair *pair)
+static unsigned store_trace(struct sql_tag *tag, const struct pair *pair)
 {
     uint8_t text[SQL_TAG_VALUE_MAX];
     if (tag->trace != 0)
-        return false;
+        return 0;
     tag->trace = sql_trace_hash(span_of(text, decode(pair, text, sizeof(text))));
-    return tag->trace != 0;
+    return tag->trace != 0 ? 1 : 0;
 }
 
-static bool take_pair(struct sql_tag *tag, const struct pair *pair)
+static unsigned take_pair(struct sql_tag *tag, const struct pair *pair)
 {
     uint8_t name[TAG_KEY_MAX];
     struct pair as_value = {.value = pair->key, .form = pair->form};
     struct span key = span_of(name, decode(&as_value, name, sizeof(name)));
     if (span_is(key, "traceparent"))
         return store_trace(tag, pair);
+    if (span_is(key, "callsite"))
+        return store_callsite(tag, pair);
     for (size_t k = 0; k < SQL_TAG_COUNT; k++)
         for (size_t s = 0; s < TAG_SPELLINGS; s++)
             if (spellings[k][s] != NULL && span_is(key, spellings[k][s]))
-                return store(tag, (enum sql_tag_key)k, pair);
-    return false;
+                return store_pair(tag, (enum sql_tag_key)k, pair);
+    return 0;
 }
 
 static bool all_pairs(struct span rest)
@@ -312,18 +441,31 @@ static bool all_pairs(struct span rest)
     return true;
 }
 
+/* Django's front page has the empty route, and its commenters write that down. */
+static unsigned store_root(struct sql_tag *tag)
+{
+    uint8_t root[] = {'/'};
+    return span_starts(sql_tag_value(tag, SQL_TAG_FRAMEWORK), "django")
+               ? store(tag, SQL_TAG_ROUTE, root, sizeof(root))
+               : 0;
+}
+
 static unsigned read_one(struct sql_tag *tag, struct span rest)
 {
-    unsigned added = 0;
     struct pair pair;
+    bool root = false;
     rest = trim(rest);
-    if (rest.len == 0 || rest.data[0] == '+' || !all_pairs(rest))
+    if (rest.len == 0 || rest.data[0] == '+')
         return 0;
+    unsigned added = read_sites(tag, rest);
+    if (added > 0 || !all_pairs(rest))
+        return added;
     while (rest.len > 0 && read_pair(&rest, &pair)) {
-        added += take_pair(tag, &pair) ? 1U : 0U;
+        added += take_pair(tag, &pair);
+        root |= span_is(pair.key, "route") && pair.form == PAIR_QUOTED && pair.value.len == 0;
         rest = trim(span_skip(rest, 1));
     }
-    return added;
+    return root ? added + store_root(tag) : added;
 }
 
 /* Where the next mark of a comment begins, or the end. */

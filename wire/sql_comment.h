@@ -1,8 +1,11 @@
 /*
  * Endpoint tags in SQL comments: sqlcommenter (k='v', URL-encoded, also k=1), OpenTelemetry's and
  * Google's Python packages (which double the percent sign for pyformat drivers, so %%2F arrives
- * where the driver does not undo it), marginalia (k:v). A comment that is not a list of pairs, or
+ * where the driver does not undo it), marginalia (k:v), django-query-prefixer (k=v k=v),
+ * django-sql-tagger (path/file.py:12). A comment that is neither pairs nor places in the source, or
  * has no key we know, is no tag.
+ *
+ * Routes are stored as people read them (wire/sql_route.h).
  *
  * Values with `=` are URL-decoded (a '+' stays one), those with `:` are taken as they are. Comment
  * marks in the text separate comments, each judged by itself: nested ones, and runs of them as
@@ -17,7 +20,7 @@
 #include "common/span.h"
 
 enum sql_tag_key {
-#define SQL_TAG_KEY(name, key, other1, other2) SQL_TAG_##name,
+#define SQL_TAG_KEY(name, ...) SQL_TAG_##name,
 #include "wire/sql_tag_keys.def"
 #undef SQL_TAG_KEY
     SQL_TAG_COUNT

@@ -146,6 +146,52 @@ static void test_controller_and_action_name_an_endpoint(void **state)
     traffic_free(t);
 }
 
+/* The same statement of connections that call themselves so; the names of their endpoints. */
+static void ask_as(struct traffic *t, uint64_t session, const char *application)
+{
+    traffic_connect_as(t, session, application);
+    traffic_by_id(t, "SELECT a FROM b WHERE c = $1", 1, 1);
+    traffic_disconnect(t, session);
+}
+
+static void test_application_names_what_nothing_else_does(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    ask_as(t, 1, "worker-1");
+    ask_as(t, 2, "worker-2");
+    ask_as(t, 3, "shop");
+    ask_as(t, 4, "");
+    const struct result *r = traffic_result(t);
+    static const char *const names[] = {"worker: select b -> b", "shop: select b -> b",
+                                        "select b -> b"};
+    static const uint64_t units[] = {2, 1, 1};
+    assert_int_equal(r->n_endpoints, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct endpoint *e = NULL;
+        for (size_t k = 0; k < 3; k++)
+            if (strcmp(r->endpoints[k].endpoint->name, names[i]) == 0)
+                e = r->endpoints[k].endpoint;
+        assert_non_null(e);
+        assert_int_equal(e->units, units[i]);
+        assert_int_equal(e->attribution, ATTRIBUTION_SIGNATURE);
+    }
+    traffic_free(t);
+}
+
+static void test_tag_names_better_than_the_application(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    traffic_tag(t, "GET", "/b/{c}", NULL, NULL);
+    ask_as(t, 1, "one");
+    ask_as(t, 2, "two");
+    const struct result *r = traffic_result(t);
+    assert_int_equal(r->n_endpoints, 1);
+    assert_string_equal(r->endpoints[0].endpoint->name, "GET /b/{c}");
+    traffic_free(t);
+}
+
 static void test_many_sessions_come_and_go(void **state)
 {
     (void)state;
@@ -270,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_mark_of_time_closes_what_was_silent),
         cmocka_unit_test(test_endpoints_over_their_cap_are_counted),
         cmocka_unit_test(test_controller_and_action_name_an_endpoint),
+        cmocka_unit_test(test_application_names_what_nothing_else_does),
+        cmocka_unit_test(test_tag_names_better_than_the_application),
         cmocka_unit_test(test_many_sessions_come_and_go),
         cmocka_unit_test(test_moments_are_kept_in_order_up_to_their_cap),
         cmocka_unit_test(test_next_run_forgets_all_but_the_start),

@@ -136,15 +136,23 @@ static inline void traffic_wait(struct traffic *t, int64_t ms)
     t->now_us += ms * 1000;
 }
 
-static inline void traffic_connect(struct traffic *t, uint64_t session)
+static inline void traffic_connect_as(struct traffic *t, uint64_t session, const char *application)
 {
     struct record_session_start *r = (void *)t->out.bytes;
+    size_t len = strlen(application);
     t->session = session;
     t->tx[session] = 'I';
     t->round_trip[session] = 0;
     r->session = session;
     r->time_us = t->now_us;
-    traffic_send(t, RECORD_SESSION_START, sizeof(*r), 0);
+    r->application_len = (uint16_t)len;
+    traffic_send(t, RECORD_SESSION_START, sizeof(*r),
+                 traffic_tail(t, sizeof(*r), 0, application, len));
+}
+
+static inline void traffic_connect(struct traffic *t, uint64_t session)
+{
+    traffic_connect_as(t, session, "");
 }
 
 static inline void traffic_disconnect(struct traffic *t, uint64_t session)

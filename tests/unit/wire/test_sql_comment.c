@@ -45,16 +45,16 @@ static const struct {
     {"route='%2Fx',controller='c'", "route=/x|controller=c"},
     {"route='%%2Fx%%20y'", "route=/x y"},
     {"route='%2fx'", "route=/x"},
-    {"route='100%'", "route=100%"},
-    {"route='%zz%%zz%'", "route=%zz%%zz%"},
-    {"route='%252F'", "route=%2F"},
-    {"route='a+b'", "route=a+b"},
-    {"route='it\\'s'", "route=it's"},
-    {"route='a\\b'", "route=a\\b"},
-    {"route='a%00%0Ab%7F'", "route=ab"},
-    {"route='%ff'", "route=?"},
-    {"route='caf%C3%A9'", "route=caf\xc3\xa9"},
-    {"route='%ED%A0%80'", "route=???"},
+    {"controller='100%'", "controller=100%"},
+    {"controller='%zz%%zz%'", "controller=%zz%%zz%"},
+    {"controller='%252F'", "controller=%2F"},
+    {"controller='a+b'", "controller=a+b"},
+    {"controller='it\\'s'", "controller=it's"},
+    {"controller='a\\b'", "controller=a\\b"},
+    {"controller='a%00%0Ab%7F'", "controller=ab"},
+    {"controller='%ff'", "controller=?"},
+    {"controller='caf%C3%A9'", "controller=caf\xc3\xa9"},
+    {"controller='%ED%A0%80'", "controller=???"},
     {"route=''", ""},
     {"code.lineno=12", "code.line.number=12"},
     {"line=12,file='a.py',func='f'",
@@ -73,6 +73,56 @@ static const struct {
     {"route:/a%2Fb", "route=/a%2Fb"},
     {"line:/app/x.rb:12:in 'f'", "code.line.number=/app/x.rb:12:in 'f'"},
     {"controller:", ""},
+    /* pairs with spaces between them */
+    {"view_name=shop.views.books route=books/<int:pk>/",
+     "route=/books/{pk}/|controller=shop.views.books"},
+    {" user_id=17 route=/x ", "route=/x"},
+    {"route=/x user_id=a b c", "route=/x"},
+    {"route=/x  controller=c,action=a", "route=/x|controller=c|action=a"},
+    {"route=/x controller", "route=/x controller"},
+    {"controller:c d=e", "controller=c d=e"},
+    {"view_name=v route=^x/(?P<y>[a-z]{2,3})/$", "route=/x/{y}/|controller=v"},
+    {"line=1, action = a", "action=a|code.line.number=1"},
+    {"line=1 ,action:a", "action=a|code.line.number=1"},
+    {"line=1, ", "code.line.number=1"},
+    {"line=1,2", "code.line.number=1,2"},
+    /* methods under another name */
+    {"action='GET',route='/x'", "route=/x|method=GET"},
+    {"action='get',route='/x'", "route=/x|action=get"},
+    {"method='PUT',action='GET'", "method=PUT"},
+    /* what is no request */
+    {"task='shop.nightly',taskid='17'", "action=shop.nightly"},
+    {"command='import'", "action=import"},
+    {"application:Shop,job:ImportJob", "action=ImportJob|application=Shop"},
+    {"celery_task='shop.nightly'", "action=shop.nightly"},
+    /* the front page */
+    {"controller='front',framework='django:5.2',route=''",
+     "route=/|controller=front|framework=django:5.2"},
+    {"route='',framework='django:5.2'", "route=/|framework=django:5.2"},
+    {"framework='flask:3.1',route=''", "framework=flask:3.1"},
+    {"framework='django:5.2'", "framework=django:5.2"},
+    {"framework='django:5.2',route='',http.route='/x'", "route=/x|framework=django:5.2"},
+    /* places */
+    {"callsite='shop/views.py:118',route='/x'",
+     "route=/x|code.file.path=shop/views.py|code.line.number=118"},
+    {"callsite='shop/views.py%3A118'", "code.file.path=shop/views.py|code.line.number=118"},
+    {"callsite='C:/shop.py:1'", "code.file.path=C:/shop.py|code.line.number=1"},
+    {"callsite='shop/views.py'", ""},
+    {"callsite='shop/views.py:'", ""},
+    {"callsite=':118'", ""},
+    {"callsite='118'", ""},
+    {"callsite=''", ""},
+    {"file='a.py',line=1,callsite='b.py:2'", "code.file.path=a.py|code.line.number=1"},
+    {" shop/views.py:12 ", "code.file.path=shop/views.py|code.line.number=12"},
+    {"views.py:12", "code.file.path=views.py|code.line.number=12"},
+    {"T=pay shop/a.py:19 |> shop/b.py:20", "code.file.path=shop/b.py|code.line.number=20"},
+    {"a.py:1 |>", ""},
+    {"T=pay", ""},
+    {"a.py:1 says b.py:2", ""},
+    {"see a.py:1", ""},
+    {"127.0.0.1:5432", ""},
+    {".py:1", ""},
+    {"a.py:1x", ""},
     /* not tags */
     {"select something", ""},
     {"see http://x.y/?route=/z", ""},
@@ -152,17 +202,17 @@ static const struct {
      "/*app_name='app_urls',controller='app_urls%%3Aapp-path',framework='django%%3A4.2',route='app-"
      "urls/app-path/'*/",
      "select ?",
-     "route=app-urls/app-path/"
+     "route=/app-urls/app-path/"
      "|controller=app_urls:app-path|application=app_urls|framework=django:4.2"},
     {"SELECT \"polls_question\".\"id\" "
      "/*controller='index',framework='django%3A2.2.1',route='%5Epolls/%24'*/",
-     "select \"polls_question\".\"id\"", "route=^polls/$|controller=index|framework=django:2.2.1"},
+     "select \"polls_question\".\"id\"", "route=/polls/|controller=index|framework=django:2.2.1"},
     {"Select 1 "
      "/*app_name='app',controller='view',route='route',traceparent='%%2Atraceparent%%3D%%2700-"
      "000000000000000000000000deadbeef-000000000000beef-00'*/",
-     "select ?", "route=route|controller=view|application=app"},
+     "select ?", "route=/route|controller=view|application=app"},
     {" /*app_name='app',controller='view',route='route'*/", "",
-     "route=route|controller=view|application=app"},
+     "route=/route|controller=view|application=app"},
     {"Select 1 "
      "/*db_driver='psycopg2%%3Afoobar',dbapi_level='123',dbapi_threadsafety='123',driver_"
      "paramstyle='test',libpq_version='foobaz',traceparent='" TRACE "'*/",
@@ -170,7 +220,7 @@ static const struct {
     {"SELECT  1 /*db_driver='psycopg2',traceparent='" TRACE "'*/;", "select ?", "trace"},
     {"SELECT 1 /*db_driver='psycopg2',flask=1,traceparent='" TRACE "'*/", "select ?", "trace"},
     {"SELECT 1 /*controller='x',framework='flask%3A3.0',route='/x/%3Cint:id%3E'*/", "select ?",
-     "route=/x/<int:id>|controller=x|framework=flask:3.0"},
+     "route=/x/{id}|controller=x|framework=flask:3.0"},
     {"SELECT * FROM songs /*traceparent='" TRACE
      "',tracestate='congo%3Dt61rcWkgMzE%2Crojo%3D00f067aa0ba902b7'*/",
      "select * from songs", "trace"},
@@ -187,6 +237,15 @@ static const struct {
      "select a from t", "controller=project_imports|action=show|application=BCX"},
     {"/*dddbs='x',dde='prod',ddps='svc',ddpv='1.2',traceparent='" TRACE "'*/ SELECT 1", "select ?",
      "trace"},
+    {"/*action='GET',callsite='shop/views.py:118',controller='shop:cart',route='cart/<int:pk>/'*/ "
+     "SELECT 1",
+     "select ?",
+     "route=/cart/{pk}/|method=GET|controller=shop:cart|code.file.path=shop/views.py|code.line."
+     "number=118"},
+    {"/* view_name=shop.books route=books/<int:pk>/ */\nSELECT 1", "select ?",
+     "route=/books/{pk}/|controller=shop.books"},
+    {"/* ta/m/c/example.py:12 |> ta/m/c/example.py:13 */ SELECT 1", "select ?",
+     "code.file.path=ta/m/c/example.py|code.line.number=13"},
     {"SELECT 1 -- note /*route='/x'*/", "select ?", "route=/x"},
     {"/*+ IndexScan(t) */ SELECT 1 /*route='/x'*/", "select ?", "route=/x"},
     {"SELECT 1 /*controller='view'*/ /*db_driver='psycopg',traceparent='" TRACE "'*/", "select ?",
@@ -240,13 +299,13 @@ static void test_long_value_is_cut_between_characters(void **state)
     char body[2048];
     struct sql_tag tag;
     for (unsigned lead = 0; lead < 4; lead++) {
-        size_t n = (size_t)snprintf(body, sizeof(body), "route='%.*s", (int)lead, "xxx");
+        size_t n = (size_t)snprintf(body, sizeof(body), "controller='%.*s", (int)lead, "xxx");
         for (int i = 0; i < 100; i++)
             n += (size_t)snprintf(body + n, sizeof(body) - n, "%s", "\xe2\x82\xac");
         snprintf(body + n, sizeof(body) - n, "'");
         sql_tag_init(&tag);
         assert_int_equal(sql_tag_read(&tag, span_of_text(body)), 1);
-        assert_int_equal(tag.len[SQL_TAG_ROUTE], lead + (SQL_TAG_VALUE_MAX - lead) / 3 * 3);
+        assert_int_equal(tag.len[SQL_TAG_CONTROLLER], lead + (SQL_TAG_VALUE_MAX - lead) / 3 * 3);
     }
 }
 
