@@ -19,7 +19,7 @@ enum {
     SETTLED_US = 5 * 1000 * 1000, /* a request is known when it has been answered */
     THREADS = 40,                 /* AnyIO's default, as of 4.x: `total_tokens` of its limiter */
     FEWEST = THREADS * 85 / 100,  /* served at once, as estimated */
-    MOST = THREADS * 105 / 100,
+    MOST = THREADS * 115 / 100,
     IN_FLIGHT = THREADS * 130 / 100,
     RANK = 10,      /* the tenth shortest of a route */
     MIN_KNOWN = 20, /* requests of a route */
@@ -66,10 +66,11 @@ static uint64_t oldest(const struct threads *s)
     return s->n_requests > REQUESTS_KEPT ? s->n_requests - REQUESTS_KEPT : 0;
 }
 
-static int64_t overlap_us(const struct answered *r, int64_t from_us, int64_t to_us)
+/* How much of [begin, end] lies in [from, to]. */
+static double overlap_us(double begin_us, double end_us, int64_t from_us, int64_t to_us)
 {
-    int64_t begin_us = r->start_us > from_us ? r->start_us : from_us;
-    int64_t end_us = r->first_us < to_us ? r->first_us : to_us;
+    begin_us = begin_us > (double)from_us ? begin_us : (double)from_us;
+    end_us = end_us < (double)to_us ? end_us : (double)to_us;
     return end_us > begin_us ? end_us - begin_us : 0;
 }
 
@@ -87,11 +88,6 @@ static bool may_hold_a_thread(const struct answered *r)
     return r->route->first_us.count >= MIN_KNOWN && e != NULL && 2 * e->db_us <= e->wall_us;
 }
 
-static bool answered_within(const struct answered *r, int64_t from_us, int64_t to_us)
-{
-    return r->first_us >= from_us && r->first_us < to_us;
-}
-
 /* How many were in flight over that time, times its length. */
 static double in_flight_us(const struct threads *s, int64_t from_us, int64_t to_us)
 {
@@ -99,19 +95,20 @@ static double in_flight_us(const struct threads *s, int64_t from_us, int64_t to_
     for (uint64_t i = oldest(s); i < s->n_requests; i++) {
         const struct answered *r = &s->requests[i % REQUESTS_KEPT];
         if (may_hold_a_thread(r))
-            sum_us += (double)overlap_us(r, from_us, to_us);
+            sum_us += overlap_us((double)r->start_us, (double)r->first_us, from_us, to_us);
     }
     return sum_us;
 }
 
-/* How many were served at once, likewise. */
+/* How many were served at once, likewise: each in its last moments before the answer. */
 static double served_us(const struct threads *s, int64_t from_us, int64_t to_us)
 {
     double sum_us = 0;
     for (uint64_t i = oldest(s); i < s->n_requests; i++) {
         const struct answered *r = &s->requests[i % REQUESTS_KEPT];
-        if (answered_within(r, from_us, to_us) && may_hold_a_thread(r))
-            sum_us += least_us(r);
+        double end_us = (double)r->first_us;
+        if (r->first_us > from_us && may_hold_a_thread(r))
+            sum_us += overlap_us(end_us - least_us(r), end_us, from_us, to_us);
     }
     return sum_us;
 }
@@ -129,7 +126,8 @@ static void blame(struct threads *s, int64_t from_us)
 {
     for (uint64_t i = oldest(s); i < s->n_requests; i++) {
         const struct answered *r = &s->requests[i % REQUESTS_KEPT];
-        if (!answered_within(r, from_us, from_us + WINDOW_US) || !may_hold_a_thread(r))
+        bool within = r->first_us >= from_us && r->first_us < from_us + WINDOW_US;
+        if (!within || !may_hold_a_thread(r))
             continue;
         double waited_us = (double)(r->first_us - r->start_us) - least_us(r);
         struct tally *t = tally_get(s->tallies, r->route->endpoint, NULL, NULL, NULL);

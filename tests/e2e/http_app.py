@@ -234,13 +234,13 @@ async def no_queue(request: Request, n: int = 0) -> dict[str, int]:
 @app.get("/faults/threads")
 def threads() -> dict[str, bool]:
     """A plain `def` runs in one of 40 threads, and holds it while it waits."""
-    time.sleep(0.3)
+    time.sleep(1)
     return {"waited": True}
 
 
 @app.get("/twins/threads")
 async def no_threads() -> dict[str, bool]:
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1)
     return {"waited": True}
 
 
