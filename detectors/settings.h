@@ -61,6 +61,7 @@ struct det_settings {
     struct levels http_keep_alive;
     struct levels background_work_ms;
     struct levels loop_stall_ms;
+    struct levels thread_pool_ms;
 };
 
 #endif

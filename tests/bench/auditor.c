@@ -474,6 +474,7 @@ static struct det_settings settings(void)
         .http_keep_alive = any,
         .background_work_ms = any,
         .loop_stall_ms = any,
+        .thread_pool_ms = any,
     };
 }
 

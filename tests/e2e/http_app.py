@@ -231,6 +231,19 @@ async def no_queue(request: Request, n: int = 0) -> dict[str, int]:
     return {"n": n}
 
 
+@app.get("/faults/threads")
+def threads() -> dict[str, bool]:
+    """A plain `def` runs in one of 40 threads, and holds it while it waits."""
+    time.sleep(1)
+    return {"waited": True}
+
+
+@app.get("/twins/threads")
+async def no_threads() -> dict[str, bool]:
+    await asyncio.sleep(1)
+    return {"waited": True}
+
+
 @app.get("/faults/block")
 async def block() -> PlainTextResponse:
     time.sleep(0.25)  # noqa: ASYNC251

@@ -403,6 +403,32 @@ def test_http_request_that_blocks_the_loop_is_told(
     assert item(outcome, 36) == ("fail" if blocks else "pass")
 
 
+# A machine without time to spare serves fewer at once than there are threads.
+SPARE_TIME = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("route", "waits"),
+    [pytest.param("/faults/threads", True, marks=SPARE_TIME), ("/twins/threads", False)],
+)
+def test_http_requests_that_wait_for_a_thread_are_told(
+    setup: Callable[..., Setup], route: str, waits: bool
+) -> None:
+    """Many more than FastAPI has threads, for some seconds; how long they wait is not told by a clock here."""
+    running = setup()
+    until = time.monotonic() + 9
+
+    def user(_: int) -> None:
+        with httpx.Client(timeout=PATIENCE_S) as client:
+            while time.monotonic() < until:
+                assert client.get(running.url(route)).status_code == 200
+
+    with ThreadPoolExecutor(75) as pool:
+        list(pool.map(user, range(75)))
+    outcome = end(running)
+    assert ("thread_pool" in outcome.rules(f"GET {route}")) == waits
+
+
 def test_http_connection_for_each_request_is_told(setup: Callable[..., Setup]) -> None:
     at = setup()
     for _ in range(25):

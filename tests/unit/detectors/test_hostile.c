@@ -50,6 +50,7 @@ static struct det_settings settings_at(double value)
         &s.http_keep_alive,
         &s.background_work_ms,
         &s.loop_stall_ms,
+        &s.thread_pool_ms,
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         *all[i] = levels_of(value);

@@ -84,6 +84,7 @@ static inline struct det_settings traffic_settings(void)
         .http_keep_alive = {0.83, 0.9, 2, 3},
         .background_work_ms = {300, 1000, 3000, 30000},
         .loop_stall_ms = {100, 100, 200, 5000},
+        .thread_pool_ms = {100, 100, 200, 10000},
     };
 }
 
