@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BUFFER = 256 * 1024, FORMAT = 4, BYTE_ORDER_MARK = 0x01020304 };
+enum { BUFFER = 256 * 1024, FORMAT = 5, BYTE_ORDER_MARK = 0x01020304 };
 
 static const char magic[8] = "PGSLEUTH";
 
