@@ -414,7 +414,7 @@ SPARE_TIME = pytest.mark.long
 def test_http_requests_that_wait_for_a_thread_are_told(
     setup: Callable[..., Setup], route: str, waits: bool
 ) -> None:
-    """Many more than FastAPI has threads, for some seconds; how long they wait is not told by a clock here."""
+    """Many more than FastAPI has threads, for some seconds."""
     running = setup()
     until = time.monotonic() + 9
 
