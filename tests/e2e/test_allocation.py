@@ -399,7 +399,7 @@ def send_requests(port: int) -> str:
     return "right"
 
 
-@pytest.mark.parametrize("count", [1, ALL], ids=["one", "all"])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.long), ALL], ids=["one", "all"])
 def test_request_without_memory_leaves_the_next_one_and_sql_in_peace(
     server: Server, tmp_path: Path, application: int, count: int
 ) -> None:

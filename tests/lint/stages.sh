@@ -108,7 +108,7 @@ run_stages() { # '' or --long
         markers='not long'
         thread_markers='threads and not long'
         fuzz_seconds=30
-        e2e_seconds=1200 # a test that hangs must not outlive the caller's patience
+        e2e_seconds=1500 # a test that hangs must not outlive the caller's patience
     fi
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS" build/log
