@@ -64,6 +64,7 @@ struct finding {
     const char *issue;
     const char *impact; /* quotes measured numbers */
     enum stack stack;
+    const char *quoted_code;    /* the lines it is about, of the application's source; or NULL */
     const char *optimized_code; /* in the stack seen, else SQLAlchemy, and then it says so */
     const char *sqlalchemy;     /* variants; NULL when there is none */
     const char *django;

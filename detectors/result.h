@@ -52,6 +52,7 @@ struct opaque_count {
 };
 
 struct result {
+    bool sourced; /* the application's source was there to be quoted */
     struct arena arena;
 
     /* run */

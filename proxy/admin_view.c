@@ -1,6 +1,7 @@
 #include "proxy/admin_view.h"
 
 #include "common/clock.h"
+#include "proxy/sources.h"
 #include "report/json.h"
 #include "report/tree.h"
 #include "report/value.h"
@@ -36,9 +37,9 @@ static void on_sent(const void *data, size_t len, void *context)
     text_unref(context);
 }
 
-void admin_view_init(struct admin_view *v)
+void admin_view_init(struct admin_view *v, const char *source)
 {
-    *v = (struct admin_view){.tree = NULL};
+    *v = (struct admin_view){.source = source};
 }
 
 static void forget_tree(struct admin_view *v)
@@ -93,6 +94,7 @@ static int make_tree(struct admin_view *v, const struct audit *audit)
     struct result *result = result_new(audit);
     if (result == NULL)
         return -1;
+    sources_quote(result, v->source);
     v->tree = rpt_tree(result);
     v->statements = rpt_statements(result);
     result_free(result);

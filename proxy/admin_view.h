@@ -25,7 +25,8 @@ enum admin_document {
 };
 
 struct admin_view {
-    json_t *tree; /* all documents but the metrics are made of it; NULL when it is too old */
+    const char *source; /* folder of the application; borrowed */
+    json_t *tree;       /* all documents but the metrics are made of it; NULL when it is too old */
     json_t *statements;
     struct {
         struct admin_text *text; /* NULL until it is asked for */
@@ -34,7 +35,7 @@ struct admin_view {
     int64_t tree_until_us;
 };
 
-void admin_view_init(struct admin_view *v);
+void admin_view_init(struct admin_view *v, const char *source);
 void admin_view_fini(struct admin_view *v);
 
 /* What is there is out of date. */

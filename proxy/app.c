@@ -120,6 +120,7 @@ static enum exit_code start_auditor(struct app *app)
     struct auditor_options options = {
         .settings = &app->settings,
         .report_dir = o->report_dir,
+        .source = o->source,
         .report_interval_s = o->report_interval_s,
         .capture = app->capture,
         .marks = app->marks,
@@ -258,7 +259,8 @@ static void print_summary(const struct app *app)
     strbuf_init(&text, SUMMARY_MAX);
     bool color =
         isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL; /* NOLINT(concurrency-mt-unsafe) */
-    if (documents_summary(auditor_audit(app->auditor), color, terminal_width(), &text) == 0) {
+    if (documents_summary(auditor_audit(app->auditor), app->options->source, color,
+                          terminal_width(), &text) == 0) {
         fputs(strbuf_text(&text), stdout);
         printf("\nreport: %s/report.yaml\n", app->options->report_dir);
         fflush(stdout);

@@ -385,7 +385,8 @@ int auditor_write_report(struct auditor *a)
 {
     char error[512];
     a->last_report_us = now_us(a);
-    int r = documents_write(a->audit, a->options.report_dir, error, sizeof(error));
+    int r =
+        documents_write(a->audit, a->options.source, a->options.report_dir, error, sizeof(error));
     if (r != 0)
         log_error("%s", error);
     return r;

@@ -27,6 +27,7 @@ enum { AUDITOR_MAX_RINGS = 64 + 1 }; /* of the workers, and the advisor's */
 struct auditor_options {
     const struct det_settings *settings;
     const char *report_dir;         /* borrowed */
+    const char *source;             /* folder of the application; borrowed; empty: none */
     int64_t report_interval_s;      /* 0: only when asked */
     struct capture_writer *capture; /* borrowed; NULL: none */
     struct marks *marks;            /* borrowed, not started yet; NULL: none are listened for */

@@ -2,6 +2,7 @@
 
 #include "detectors/result.h"
 #include "proxy/files.h"
+#include "proxy/sources.h"
 #include "report/slug.h"
 #include "report/text.h"
 #include "report/tree.h"
@@ -70,11 +71,13 @@ out:
     return r;
 }
 
-int documents_write(const struct audit *audit, const char *folder, char *error, size_t error_size)
+int documents_write(const struct audit *audit, const char *source, const char *folder, char *error,
+                    size_t error_size)
 {
     struct result *result = result_new(audit);
     if (result == NULL)
         return no_memory(error, error_size);
+    sources_quote(result, source);
     int r = write_endpoints(result, folder, error, error_size);
     if (r == 0)
         r = write_tree(rpt_tree(result), folder, "report.yaml", error, error_size);
@@ -82,9 +85,12 @@ int documents_write(const struct audit *audit, const char *folder, char *error, 
     return r;
 }
 
-int documents_summary(const struct audit *audit, bool color, unsigned width, struct strbuf *out)
+int documents_summary(const struct audit *audit, const char *source, bool color, unsigned width,
+                      struct strbuf *out)
 {
     struct result *result = result_new(audit);
+    if (result != NULL)
+        sources_quote(result, source);
     json_t *tree = result != NULL ? rpt_tree(result) : NULL;
     struct rpt_text_options options = {.width = width, .color = color};
     int r = tree != NULL ? rpt_text_summary(tree, out, options) : -1;

@@ -11,9 +11,11 @@
 /* Judge what the audit holds and write all files into `folder`, which exists. Files of endpoints
  * that are gone are removed. 0, or -1 with one line in `error`; a file is old or new, never half.
  */
-int documents_write(const struct audit *audit, const char *folder, char *error, size_t error_size);
+int documents_write(const struct audit *audit, const char *source, const char *folder, char *error,
+                    size_t error_size);
 
 /* Append the terminal's summary. 0, or -1 without memory. */
-int documents_summary(const struct audit *audit, bool color, unsigned width, struct strbuf *out);
+int documents_summary(const struct audit *audit, const char *source, bool color, unsigned width,
+                      struct strbuf *out);
 
 #endif

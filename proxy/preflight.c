@@ -4,6 +4,7 @@
 #include "http/route.h"
 #include "proxy/files.h"
 #include "proxy/listener.h"
+#include "proxy/sources.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
@@ -211,6 +212,8 @@ static enum exit_code check_servers(const struct cfg_options *options, const str
 static enum exit_code check_resources(const struct cfg_options *options, const struct preflight *p)
 {
     char error[512];
+    if (!sources_are_there(options->source))
+        return EXIT_USAGE;
     enum exit_code r = preflight_listeners(p);
     if (r != EXIT_OK)
         return r;

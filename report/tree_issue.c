@@ -253,7 +253,9 @@ static void put_known_keys(json_t **out, const struct finding *f)
     rpt_put(out, "line", line_of(f));
     if (f->impact != NULL || severe)
         rpt_put(out, "impact", rpt_string(f->impact != NULL ? f->impact : "not measured"));
-    if (has_text(f))
+    if (f->quoted_code != NULL)
+        rpt_put(out, "current_code", rpt_code(f->quoted_code));
+    else if (has_text(f))
         rpt_put(out, "current_code", current_code(f));
     if (f->optimized_code != NULL)
         rpt_put(out, "optimized_code", rpt_code(f->optimized_code));

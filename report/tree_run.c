@@ -60,7 +60,7 @@ static json_t *sources(const struct result *r)
     rpt_put(&out, "wire", on_off(true));
     rpt_put(&out, "http", on_off(r->http));
     rpt_put(&out, "redis", on_off(false));
-    rpt_put(&out, "source", on_off(false));
+    rpt_put(&out, "source", on_off(r->sourced));
     rpt_put(&out, "tag", on_off(r->tagged));
     rpt_put(&out, "explain", on_off(r->explain == RECORD_EXPLAIN_ON));
     rpt_put(&out, "explain_reason", json_string(explain_reason(r->explain)));

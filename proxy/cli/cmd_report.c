@@ -6,6 +6,7 @@
 #include "proxy/documents.h"
 #include "proxy/files.h"
 #include "proxy/settings.h"
+#include "proxy/sources.h"
 
 #include <stdio.h>
 
@@ -64,13 +65,14 @@ static enum exit_code write_down(const struct replay *replay)
     char error[512];
     const char *folder = replay->options->report_dir;
     if (files_prepare_folder(folder, error, sizeof(error)) != 0 ||
-        documents_write(replay->audit, folder, error, sizeof(error)) != 0) {
+        documents_write(replay->audit, replay->options->source, folder, error, sizeof(error)) !=
+            0) {
         log_error("%s", error);
         return EXIT_REPORT_DIR;
     }
     struct strbuf text;
     strbuf_init(&text, SUMMARY_MAX);
-    if (documents_summary(replay->audit, false, 0, &text) == 0)
+    if (documents_summary(replay->audit, replay->options->source, false, 0, &text) == 0)
         printf("%s\nreport: %s/report.yaml\n", strbuf_text(&text), folder);
     strbuf_fini(&text);
     return replay->traffic ? EXIT_OK : EXIT_NO_TRAFFIC;
@@ -87,6 +89,8 @@ static enum exit_code report(const struct cfg_options *options)
         log_error("report: the capture is a file, not a URL");
         return EXIT_USAGE;
     }
+    if (!sources_are_there(options->source))
+        return EXIT_USAGE;
     struct replay replay = {.options = options};
     char error[512];
     bool cut = false;

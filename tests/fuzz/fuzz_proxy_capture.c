@@ -86,7 +86,7 @@ static void write_down(const struct result *result)
         check_text(rpt_tree_endpoint(result, &result->endpoints[i]));
     struct strbuf text;
     strbuf_init(&text, TEXT_MAX);
-    int r = documents_summary(fuzz.audit, false, 0, &text);
+    int r = documents_summary(fuzz.audit, NULL, false, 0, &text);
     assert(r == 0);
     strbuf_fini(&text);
 }

@@ -1,0 +1,105 @@
+#include "proxy/sources.h"
+
+#include "common/log.h"
+#include "report/source_quote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { LINE_DIGITS = 8 };
+
+/* Not through links that lead elsewhere, and without waiting for a pipe's other end. */
+static int open_below(int folder, const char *name)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+}
+
+/* All of a regular file that is not too large, to be freed; NULL. */
+static uint8_t *read_file(int fd, size_t *len)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0 ||
+        st.st_size > SOURCE_MAX_BYTES)
+        return NULL;
+    size_t size = (size_t)st.st_size;
+    uint8_t *bytes = malloc(size + 1);
+    *len = 0;
+    while (bytes != NULL && *len < size) {
+        ssize_t n = read(fd, bytes + *len, size - *len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        *len += (size_t)n;
+    }
+    return bytes;
+}
+
+static unsigned line_of(const char *text)
+{
+    char *end = NULL;
+    size_t len = text != NULL ? strlen(text) : 0;
+    if (len == 0 || len > LINE_DIGITS)
+        return 0;
+    unsigned long line = strtoul(text, &end, 10);
+    return *end == '\0' ? (unsigned)line : 0;
+}
+
+static void quote(struct result *r, struct finding *f, int folder)
+{
+    const char *file = f->tag->value[SQL_TAG_FILE];
+    struct source_place place = {
+        .file = file,
+        .line = line_of(f->tag->value[SQL_TAG_LINE]),
+        .function = span_of_text(f->tag->value[SQL_TAG_FUNCTION]),
+    };
+    int fd = place.line > 0 ? open_below(folder, file) : -1;
+    if (fd < 0)
+        return;
+    size_t len = 0;
+    uint8_t *bytes = read_file(fd, &len);
+    struct strbuf out;
+    strbuf_init(&out, SOURCE_MAX_BYTES);
+    if (bytes != NULL && source_quote(&out, span_of(bytes, len), &place) && !out.failed)
+        f->quoted_code = arena_text(&r->arena, strbuf_span(&out));
+    strbuf_fini(&out);
+    free(bytes);
+    close(fd);
+}
+
+bool sources_are_there(const char *folder)
+{
+    if (*folder == '\0')
+        return true;
+    int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        log_error("source: %s: %s; give the folder that the file names of the tags begin below",
+                  folder, strerrordesc_np(errno));
+    else
+        close(fd);
+    return fd >= 0;
+}
+
+void sources_quote(struct result *r, const char *folder)
+{
+    if (folder == NULL || *folder == '\0')
+        return;
+    int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    r->sourced = fd >= 0;
+    for (size_t i = 0; fd >= 0 && i < r->n_findings; i++) {
+        struct finding *f = r->findings[i];
+        if (f->tag != NULL && f->tag->value[SQL_TAG_FILE] != NULL)
+            quote(r, f, fd);
+    }
+    if (fd >= 0)
+        close(fd);
+}
