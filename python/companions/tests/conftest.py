@@ -97,12 +97,16 @@ class Project:
         return loaded
 
 
+def issues(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [issue for severity in report["issues"].values() for issue in severity]
+
+
 def rules(report: dict[str, Any]) -> set[str]:
-    return {issue["rule"] for severity in report["issues"].values() for issue in severity}
+    return {issue["rule"] for issue in issues(report)}
 
 
 @pytest.fixture
-def project(
+def project(  # noqa: PLR0913, PLR0917 # fixtures
     request: pytest.FixtureRequest,
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,

@@ -272,6 +272,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 # --- each test ---
 
 
+@pytest.hookimpl(trylast=True)  # what is deselected is nobody's
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     wanted = False
     for item in items:
@@ -345,7 +346,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     severity = session.config.getoption("pgsleuth_fail_on")
     strict = severity is not None or session.config.getoption("pgsleuth_fail")
-    if strict and session.exitstatus in _MAY_FAIL and results.needing(results.read(ours.report_dir), severity):
+    if (
+        strict
+        and session.exitstatus in _MAY_FAIL
+        and results.needing(results.read(ours.report_dir), severity)
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -37,4 +37,4 @@ def test_async_view(client):
 
 @pytest.mark.query_budget(6)
 def test_loop_of_its_own():
-    assert [book.author.name for book in Book.objects.order_by("id")[:5]][0] == "author 0"
+    assert len({book.author.name for book in Book.objects.order_by("id")[:5]}) == 5
