@@ -102,6 +102,20 @@ uint64_t histogram_percentile(const struct histogram *h, double share)
     return h->max;
 }
 
+uint64_t histogram_at_most(const struct histogram *h, uint64_t value)
+{
+    if (value >= h->max)
+        return h->count;
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < h->n_buckets; i++) {
+        uint32_t at = h->buckets[i].at;
+        if (at == HISTOGRAM_BUCKETS - 1 || bucket_top(at) > value)
+            break;
+        n += h->buckets[i].count;
+    }
+    return n;
+}
+
 double histogram_mean(const struct histogram *h)
 {
     return h->count == 0 ? 0.0 : (double)h->sum / (double)h->count;

@@ -36,6 +36,10 @@ void histogram_add(struct histogram *h, struct arena *a, uint64_t value);
  * than `max`; 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *h, double share);
 
+/* Values that do not exceed `value`; those of the bucket it lies in are left out unless it is the
+ * bucket's last one. */
+uint64_t histogram_at_most(const struct histogram *h, uint64_t value);
+
 /* 0 when empty. */
 double histogram_mean(const struct histogram *h);
 

@@ -47,7 +47,9 @@ static void describe_value(const struct cfg_options *options, const struct cfg_o
     const char *text = cfg_get_text(options, option);
     struct strbuf masked;
     strbuf_init(&masked, (size_t)2 * CFG_TEXT_MAX); /* a mask may be longer than what it hides */
-    if ((option->flags & CFG_SECRET) != 0) {
+    if ((option->flags & CFG_SECRET) != 0 && option->type != CFG_TYPE_URL) {
+        text = *text != '\0' ? "***" : text;
+    } else if ((option->flags & CFG_SECRET) != 0) {
         cfg_mask_url(text, &masked);
         text = masked.failed ? "***" : strbuf_text(&masked);
     }

@@ -30,6 +30,7 @@ struct audit *audit_new(const struct det_settings *settings)
     if (a == NULL)
         return NULL;
     a->settings = *settings;
+    a->run = 1;
     arena_init(&a->arena, AUDIT_EVIDENCE_BYTES);
     arena_init(&a->names, AUDIT_NAME_BYTES);
     catalogue_init(&a->catalogue, &a->names, AUDIT_MAX_STATEMENTS);
@@ -44,6 +45,24 @@ struct audit *audit_new(const struct det_settings *settings)
         return a;
     audit_free(a);
     return NULL;
+}
+
+struct audit *audit_next_run(const struct audit *old, const struct record_run_begin *r)
+{
+    struct audit *a = audit_new(&old->settings);
+    if (a == NULL)
+        return NULL;
+    memcpy(a->version, old->version, sizeof(a->version));
+    a->wall_us = old->wall_us;
+    a->explain = old->explain;
+    a->join.awaited = old->join.awaited;
+    a->run = r->run;
+    a->began_us = r->time_us;
+    a->last_us = r->time_us;
+    struct span name = span_head(record_tail(&r->h, sizeof(*r), 0, r->name_len), RECORD_NAME_MAX);
+    if (name.len > 0)
+        memcpy(a->run_name, name.data, name.len);
+    return a;
 }
 
 void audit_free(struct audit *a)
@@ -256,6 +275,19 @@ static void add_opaque(struct audit *a, const struct record_session_opaque *r)
         a->opaque[r->reason]++;
 }
 
+static void add_moment(struct audit *a, const struct record_moment *r)
+{
+    if (a->n_moments == RECORD_MAX_MOMENTS)
+        return;
+    struct audit_moment *moment = &a->moments[a->n_moments++];
+    struct span name = record_tail(&r->h, sizeof(*r), 0, r->name_len);
+    moment->at_us = r->time_us;
+    memcpy(moment->name, name.data, name.len); /* whose length record_check bounds */
+    moment->name[name.len] = '\0';
+    if (r->time_us > a->last_us)
+        a->last_us = r->time_us;
+}
+
 static void end_run(struct audit *a, const struct record_run_end *r)
 {
     a->end = *r;
@@ -415,9 +447,14 @@ void audit_record(struct audit *a, const struct record_header *record)
     case RECORD_UNREAD:
         a->unread += ((const struct record_unread *)r)->statements;
         break;
+    case RECORD_MOMENT:
+        add_moment(a, r);
+        break;
     case RECORD_RUN_END:
         end_run(a, r);
         break;
+    case RECORD_RUN_BEGIN:
+    case RECORD_EPOCH:
     case RECORD_NONE:
     case RECORD_TYPE_COUNT:
         break;
@@ -501,6 +538,14 @@ const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us)
 }
 
 /* --- reading --- */
+
+struct audit_run audit_run(const struct audit *a)
+{
+    return (struct audit_run){.id = a->run,
+                              .name = a->run_name,
+                              .began_us = a->began_us,
+                              .started_wall_us = a->wall_us + a->began_us};
+}
 
 const struct det_settings *audit_settings(const struct audit *a)
 {

@@ -26,11 +26,22 @@ enum {
     AUDIT_MAX_UNIT_EXCHANGES = 20000,
 };
 
+/* A moment of the run that somebody named. */
+struct audit_moment {
+    int64_t at_us; /* as the records count time */
+    char name[RECORD_NAME_MAX + 1];
+};
+
 /* NULL when there is no memory. Settings are copied. */
 struct audit *audit_new(const struct det_settings *settings);
 void audit_free(struct audit *a);
 
-/* Take in one record. Its memory is the caller's and not kept. */
+/* The audit of a run that begins now, which knows of the one before no more than what RUN_START
+ * told. NULL when there is no memory; the old one is not touched. */
+struct audit *audit_next_run(const struct audit *old, const struct record_run_begin *r);
+
+/* Take in one record; a RUN_BEGIN is for audit_next_run. Its memory is the caller's and not kept.
+ */
 void audit_record(struct audit *a, const struct record_header *record);
 
 /* Close every open unit: the end of the run or of the capture. */
@@ -40,6 +51,16 @@ void audit_finish(struct audit *a);
  * DELETE, with a sample, not explained within explain_recheck_s unless other values than those are
  * there; the costliest one. Marks it as asked. NULL when there is none. */
 const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us);
+
+/* Which run this is; the name is "" without one, and lives as long as the audit. */
+struct audit_run {
+    uint64_t id; /* from 1 */
+    const char *name;
+    int64_t began_us; /* as the records count time */
+    int64_t started_wall_us;
+};
+
+struct audit_run audit_run(const struct audit *a);
 
 const struct det_settings *audit_settings(const struct audit *a);
 

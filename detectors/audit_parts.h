@@ -26,6 +26,9 @@ struct audit {
     char version[AUDIT_VERSION_MAX];
     enum record_explain_state explain;
     int64_t wall_us; /* at time 0 of the records */
+    uint64_t run;    /* 1 for the first of a capture */
+    int64_t began_us;
+    char run_name[RECORD_NAME_MAX + 1];
     int64_t last_us;
     uint64_t next_serial;
     uint64_t units;
@@ -43,6 +46,8 @@ struct audit {
     uint64_t explain_statements; /* that the advisor sent, and the time they took */
     uint64_t explain_us;
     uint64_t opaque[AUDIT_OPAQUE_REASONS];
+    struct audit_moment moments[RECORD_MAX_MOMENTS];
+    size_t n_moments;
     struct record_run_end end; /* zeroes until it came */
 };
 

@@ -50,8 +50,11 @@ static void fill_run(struct result *r, const struct audit *a)
     r->version = arena_text(&r->arena, span_of_text(a->version));
     if (r->version == NULL)
         r->version = "";
-    r->started_wall_us = a->wall_us;
+    r->run = audit_run(a);
+    r->started_wall_us = r->run.started_wall_us;
     r->ended_wall_us = a->wall_us + a->last_us;
+    r->moments = a->moments;
+    r->n_moments = a->n_moments;
     r->units = a->units;
     r->learnt_units = a->learnt_units;
     r->tagged_units = a->tagged_units;

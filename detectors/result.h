@@ -7,7 +7,7 @@
 #ifndef PGSLEUTH_DETECTORS_RESULT_H
 #define PGSLEUTH_DETECTORS_RESULT_H
 
-#include "detectors/detector.h"
+#include "detectors/audit.h"
 #include "detectors/improvement.h"
 #include "detectors/overflow.h"
 #include "detectors/score.h"
@@ -57,9 +57,12 @@ struct result {
     /* run */
     const char *version;
     int64_t started_wall_us;
-    int64_t ended_wall_us; /* of the last record */
-    uint64_t units;        /* "requests" */
-    uint64_t statements;   /* data statements */
+    int64_t ended_wall_us;              /* of the last record */
+    struct audit_run run;               /* its name is borrowed */
+    const struct audit_moment *moments; /* borrowed; in their order */
+    size_t n_moments;
+    uint64_t units;      /* "requests" */
+    uint64_t statements; /* data statements */
     uint64_t chatter;
     uint64_t sessions;
     uint64_t bytes;

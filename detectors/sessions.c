@@ -334,9 +334,10 @@ static uint64_t client_of(const struct record_session_start *r)
 void sessions_start(struct sessions *s, const struct record_session_start *r)
 {
     struct det_session *x = session_of(s, r->session);
+    bool older = (r->h.flags & SESSION_OLDER) != 0;
     if (x != NULL) {
-        x->fresh = true;
-        x->about.start_seen = true;
+        x->fresh = !older; /* no request of this run opened it */
+        x->about.start_seen = !older;
         x->about.client = client_of(r);
         x->about.start_us = r->time_us;
         pool_order_enter(&s->pools, &x->place, x->about.client, r->time_us);

@@ -70,14 +70,15 @@ static const char *cut_port(const char *text, char *host)
     return colon + 1;
 }
 
-static bool port_is_valid(const char *port)
+static bool port_is_valid(const char *port, long lowest)
 {
     char *end = NULL;
     long n = strtol(port, &end, 10);
-    return *port != '\0' && *end == '\0' && n >= 1 && n <= 65535;
+    return *port != '\0' && *end == '\0' && n >= lowest && n <= 65535;
 }
 
-int address_of_listener(const char *text, struct addresses *out, char *error, size_t error_size)
+static int listener_from(const char *text, long lowest_port, struct addresses *out, char *error,
+                         size_t error_size)
 {
     *out = (struct addresses){.count = 0};
     char host[ADDRESS_TEXT];
@@ -89,11 +90,22 @@ int address_of_listener(const char *text, struct addresses *out, char *error, si
     if (is_path(text))
         return unix_address(text, out, error, error_size);
     const char *port = cut_port(text, host);
-    if (port == NULL || !port_is_valid(port)) {
-        snprintf(error, error_size, "\"%s\" is not host:port with a port of 1 to 65535", text);
+    if (port == NULL || !port_is_valid(port, lowest_port)) {
+        snprintf(error, error_size, "\"%s\" is not host:port with a port of %ld to 65535", text,
+                 lowest_port);
         return ADDRESS_SYNTAX;
     }
     return resolve(host[0] != '\0' ? host : NULL, port, AI_PASSIVE, out, error, error_size);
+}
+
+int address_of_listener(const char *text, struct addresses *out, char *error, size_t error_size)
+{
+    return listener_from(text, 1, out, error, error_size);
+}
+
+int address_of_any_port(const char *text, struct addresses *out, char *error, size_t error_size)
+{
+    return listener_from(text, 0, out, error, error_size);
 }
 
 int address_of_listeners(const char *text, struct addresses *out, size_t max, size_t *n,
@@ -120,7 +132,7 @@ int address_of_host(const char *host, const char *port, struct addresses *out, c
                     size_t error_size)
 {
     *out = (struct addresses){.count = 0};
-    if (!port_is_valid(port)) {
+    if (!port_is_valid(port, 1)) {
         snprintf(error, error_size, "a port is a number of 1 to 65535");
         return ADDRESS_SYNTAX;
     }

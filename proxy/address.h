@@ -32,6 +32,9 @@ enum address_result { ADDRESS_OK = 0, ADDRESS_SYNTAX = -1, ADDRESS_UNKNOWN = -2 
  * form, or ADDRESS_UNKNOWN, when its host cannot be found. May block on a name server. */
 int address_of_listener(const char *text, struct addresses *out, char *error, size_t error_size);
 
+/* The same, where port 0 stands for any that is free. */
+int address_of_any_port(const char *text, struct addresses *out, char *error, size_t error_size);
+
 /* Several listeners with commas between them; *n of at most `max`. */
 int address_of_listeners(const char *text, struct addresses *out, size_t max, size_t *n,
                          char *error, size_t error_size);

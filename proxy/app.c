@@ -2,12 +2,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "proxy/admin.h"
 #include "proxy/auditor.h"
 #include "proxy/documents.h"
 #include "proxy/listener.h"
 #include "proxy/marks.h"
 #include "proxy/preflight.h"
 #include "proxy/renewal.h"
+#include "proxy/reserve.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 
@@ -41,6 +43,7 @@ struct app {
     struct marks *marks; /* NULL: none are listened for */
     struct auditor *auditor;
     struct renewal *renewal;
+    struct admin *admin; /* NULL: none is wanted */
     struct worker *workers[MAX_WORKERS];
     size_t n_workers;
     int64_t epoch_us;
@@ -130,6 +133,7 @@ static enum exit_code start_auditor(struct app *app)
                     .epoch_us = app->epoch_us},
         .epoch_us = app->epoch_us,
         .ring_bytes = PLAN_RING_BYTES,
+        .may_begin_runs = app->admin != NULL,
     };
     app->auditor = auditor_new(app->base, &options);
     return app->auditor != NULL ? EXIT_OK : no_memory();
@@ -197,6 +201,8 @@ static void ignore_signals(void)
 static enum exit_code start(struct app *app)
 {
     ignore_signals();
+    if (app->options->admin_listen[0] != '\0')
+        reserve_use();
     enum exit_code r = preflight_run(app->options, &app->preflight);
     if (r != EXIT_OK)
         return r;
@@ -207,7 +213,9 @@ static enum exit_code start(struct app *app)
     app->renewal = renewal_new(&app->preflight.network_options, app->preflight.network);
     if (app->base == NULL || app->renewal == NULL || !catch_signals(app))
         return no_memory();
-    r = start_auditor(app);
+    r = admin_new(app->base, app->options, &app->admin);
+    if (r == EXIT_OK)
+        r = start_auditor(app);
     if (r == EXIT_OK)
         r = start_workers(app);
     return r;
@@ -258,8 +266,15 @@ static void print_summary(const struct app *app)
     strbuf_fini(&text);
 }
 
+static void close_admin(struct app *app)
+{
+    admin_free(app->admin);
+    app->admin = NULL;
+}
+
 static enum exit_code finish(struct app *app)
 {
+    close_admin(app);
     stop_workers(app);
     wait_for_answers(app);
     struct auditor_end end = {
@@ -279,6 +294,7 @@ static enum exit_code finish(struct app *app)
 /* False when a name server keeps a thread waiting that uses what would be freed here. */
 static bool app_fini(struct app *app)
 {
+    close_admin(app);
     bool renewed = renewal_free(app->renewal);
     stop_workers(app);
     for (size_t i = 0; app->n_workers > 0 && i < app->preflight.upstream.n_hosts; i++)
@@ -326,12 +342,27 @@ static void tell_ledger(const struct app *app)
 #endif
 }
 
+static void start_admin(struct app *app)
+{
+    struct admin_parts parts = {
+        .auditor = app->auditor,
+        .renewal = app->renewal,
+        .workers = app->workers,
+        .n_workers = app->n_workers,
+        .shared = &app->shared,
+        .report_dir = app->options->report_dir,
+        .epoch_us = app->epoch_us,
+    };
+    admin_start(app->admin, &parts);
+}
+
 enum exit_code app_run(const struct cfg_options *options)
 {
     struct app app = {.options = options};
     enum exit_code r = start(&app);
     if (r == EXIT_OK) {
         say_where(&app);
+        start_admin(&app);
         auditor_start(app.auditor);
         event_base_dispatch(app.base);
         r = finish(&app);

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proxy/documents.h"
+#include "proxy/lexicon.h"
 #include "proxy/marks.h"
 #include "proxy/parser.h"
 
@@ -22,14 +23,25 @@ enum {
     MAX_ASKED = 65536, /* statements remembered as sent to the parser */
 };
 
+struct source {
+    struct ring *ring;
+    bool stale;              /* what is in it is of the run before */
+    uint64_t dropped_before; /* this run */
+};
+
 struct auditor {
     struct auditor_options options;
     struct audit *audit;
     struct parser *parser;
     struct advisor *advisor;
     struct ring *plans; /* the advisor's */
-    struct ring *rings[AUDITOR_MAX_RINGS];
-    size_t n_rings;
+    struct source sources[AUDITOR_MAX_RINGS];
+    size_t n_sources;
+    struct lexicon *lexicon;   /* NULL: there will be one run */
+    uint64_t epoch;            /* runs begun since the start */
+    struct auditor_end before; /* this run; with the two below, what its end leaves out */
+    uint64_t cpu_us_before;
+    uint64_t parser_restarts_before;
     struct map64 asked;
     int wake_fd;
     struct event *wake_event;
@@ -40,6 +52,9 @@ struct auditor {
     int64_t last_mark_us;
     unsigned marks_due; /* a unit closes after its gap and a second's slack: a few marks suffice */
     size_t plans_waiting;
+    size_t plans_stale;  /* of these, asked for in the run before */
+    uint64_t statements; /* exchanges taken */
+    size_t n_moments;    /* of this run */
 };
 
 static int64_t now_us(const struct auditor *a)
@@ -76,40 +91,110 @@ static void take(struct auditor *a, const struct record_header *record)
         ask_parser(a, (const struct record_statement *)record);
     if (record->type == RECORD_PLAN && a->plans_waiting > 0)
         a->plans_waiting--;
+    a->statements += record->type == RECORD_EXCHANGE;
     if (record->type == RECORD_EXCHANGE || record->type == RECORD_HTTP)
         a->marks_due = MARKS_AFTER_TRAFFIC;
 }
 
-static void on_facts(void *context, const struct record_facts *facts)
-{
-    take(context, &facts->h);
-}
-
-static void take_mark(void *context, const struct record_header *record)
+static void tell_again(void *context, const struct record_header *record)
 {
     take(context, record);
 }
 
-/* Its mark was sent before it, and is read before it. */
-static void take_from_ring(struct auditor *a, const struct record_header *record)
+/* Asked for by a run that is over, they wait for the statement to be seen again. */
+static void on_facts(void *context, const struct record_facts *facts)
 {
-    if (record->type == RECORD_EXCHANGE) {
-        const struct record_exchange *x = (const void *)record;
-        marks_read_until(a->options.marks, x->start_us + (int64_t)x->total_us);
+    struct auditor *a = context;
+    bool wanted = a->lexicon == NULL || lexicon_is_told(a->lexicon, facts->id);
+    if (a->lexicon != NULL)
+        lexicon_keep(a->lexicon, &facts->h);
+    if (wanted)
+        take(a, &facts->h);
+}
+
+/* Begun before the run, or asked for by the one before. */
+static bool is_left_out(struct auditor *a, const struct record_header *record)
+{
+    const void *r = record;
+    int64_t began_us = audit_run(a->audit).began_us;
+    switch ((enum record_type)record->type) {
+    case RECORD_EXCHANGE:
+        return ((const struct record_exchange *)r)->start_us < began_us;
+    case RECORD_HTTP_BEGIN:
+        return ((const struct record_http_begin *)r)->time_us < began_us;
+    case RECORD_HTTP:
+        return ((const struct record_http *)r)->start_us < began_us;
+    case RECORD_PLAN:
+        if (a->plans_stale == 0)
+            return false;
+        a->plans_stale--;
+        a->plans_waiting -= a->plans_waiting > 0;
+        return true;
+    default:
+        return false;
     }
+}
+
+bool auditor_run_is_begun(const struct auditor *a)
+{
+    for (size_t i = 0; i < a->n_sources; i++) {
+        if (a->sources[i].stale)
+            return false;
+    }
+    return true;
+}
+
+/* The worker knows of the run: from here on its records count. */
+static void pass_epoch(struct auditor *a, struct source *s, const struct record_epoch *r)
+{
+    if (!s->stale || r->epoch != a->epoch)
+        return;
+    s->stale = false;
+    s->dropped_before = r->dropped;
+    if (auditor_run_is_begun(a)) /* only now it is known which sessions are still open */
+        lexicon_tell_sessions(a->lexicon, tell_again, a);
+}
+
+/* Of this run, and what it names is known. */
+static void take_whole(void *context, const struct record_header *record)
+{
+    struct auditor *a = context;
+    if (a->lexicon != NULL)
+        lexicon_take(a->lexicon, record, tell_again, a);
     take(a, record);
+}
+
+/* Its mark was sent before it, and is read before it. */
+static void read_marks_of(struct auditor *a, const struct record_exchange *x)
+{
+    marks_read_until(a->options.marks, x->start_us + (int64_t)x->total_us);
+}
+
+static void take_from(struct auditor *a, struct source *s, const struct record_header *record)
+{
+    const void *r = record;
+    if (record->type == RECORD_EPOCH) {
+        pass_epoch(a, s, r);
+    } else if (a->lexicon != NULL && (s->stale || is_left_out(a, record))) {
+        lexicon_keep(a->lexicon, record);
+    } else {
+        if (record->type == RECORD_EXCHANGE)
+            read_marks_of(a, r);
+        take_whole(a, record);
+    }
 }
 
 /* True when a ring still held records when its turn was over. */
 static bool drain_once(struct auditor *a)
 {
     bool more = false;
-    for (size_t i = 0; i < a->n_rings; i++) {
+    for (size_t i = 0; i < a->n_sources; i++) {
+        struct source *s = &a->sources[i];
         const struct record_header *record;
         int n = 0;
-        while (n < RECORDS_A_RING && (record = ring_peek(a->rings[i])) != NULL) {
-            take_from_ring(a, record);
-            ring_release(a->rings[i]);
+        while (n < RECORDS_A_RING && (record = ring_peek(s->ring)) != NULL) {
+            take_from(a, s, record);
+            ring_release(s->ring);
             n++;
         }
         more = more || n == RECORDS_A_RING;
@@ -165,14 +250,75 @@ static void write_run_end(struct auditor *a, const struct auditor_end *end)
     struct record_run_end record = {
         .h = {.len = sizeof(record), .type = RECORD_RUN_END},
         .time_us = now_us(a),
-        .sessions = end->sessions,
-        .refused = end->refused,
-        .cpu_us = cpu_us(),
-        .parser_restarts = parser_restarts(a->parser),
+        .sessions = end->sessions - a->before.sessions,
+        .refused = end->refused - a->before.refused,
+        .cpu_us = cpu_us() - a->cpu_us_before,
+        .parser_restarts = parser_restarts(a->parser) - a->parser_restarts_before,
     };
-    for (size_t i = 0; i < a->n_rings; i++)
-        record.dropped += ring_dropped(a->rings[i]);
+    for (size_t i = 0; i < a->n_sources; i++)
+        record.dropped += ring_dropped(a->sources[i].ring) - a->sources[i].dropped_before;
     take(a, &record.h);
+}
+
+/* --- another run --- */
+
+/* What was counted in it, or is on its way, is of the run before. */
+static void count_anew(struct auditor *a, const struct auditor_end *so_far)
+{
+    a->before = *so_far;
+    a->cpu_us_before = cpu_us();
+    a->parser_restarts_before = parser_restarts(a->parser);
+    a->plans_stale = a->plans_waiting;
+    a->n_moments = 0;
+    a->marks_due = 0;
+    for (size_t i = 0; i < a->n_sources; i++) {
+        struct source *s = &a->sources[i];
+        s->stale = s->ring != a->plans; /* the advisor's answers are told apart by their number */
+        s->dropped_before = ring_dropped(s->ring);
+    }
+}
+
+static struct audit *write_run_begin(struct auditor *a, struct span name)
+{
+    union {
+        struct record_run_begin begin;
+        uint8_t bytes[sizeof(struct record_run_begin) + RECORD_NAME_MAX + RECORD_ALIGN];
+    } record;
+    memset(&record, 0, sizeof(record));
+    record.begin = (struct record_run_begin){
+        .h = {.len = (uint32_t)record_size(sizeof(record.begin), name.len),
+              .type = RECORD_RUN_BEGIN},
+        .time_us = now_us(a),
+        .run = a->epoch + 2,
+        .name_len = (uint16_t)name.len,
+    };
+    if (name.len > 0)
+        memcpy(record.bytes + sizeof(record.begin), name.data, name.len);
+    struct audit *next = audit_next_run(a->audit, &record.begin);
+    if (next != NULL && a->options.capture != NULL) {
+        capture_write(a->options.capture, &record.begin.h);
+        capture_flush(a->options.capture);
+    }
+    return next;
+}
+
+uint64_t auditor_begin_run(struct auditor *a, struct span name, const struct auditor_end *so_far)
+{
+    assert(a->lexicon != NULL);
+    auditor_drain(a);
+    struct audit *next = write_run_begin(a, name);
+    if (next == NULL)
+        return 0;
+    audit_free(a->audit);
+    a->audit = next;
+    a->epoch++;
+    count_anew(a, so_far);
+    lexicon_begin(a->lexicon, audit_run(next).began_us);
+    if (lexicon_lost(a->lexicon) > 0)
+        log_warning("%llu records of earlier runs found no room to be kept: what they tell of "
+                    "statements and sessions is missing in this one",
+                    (unsigned long long)lexicon_lost(a->lexicon));
+    return a->epoch;
 }
 
 /* --- plans --- */
@@ -258,6 +404,36 @@ int auditor_finish(struct auditor *a, const struct auditor_end *end)
     return auditor_write_report(a);
 }
 
+struct auditor_figures auditor_figures(const struct auditor *a)
+{
+    struct auditor_figures out = {.statements = a->statements};
+    for (size_t i = 0; i < a->n_sources; i++)
+        out.dropped += ring_dropped(a->sources[i].ring);
+    return out;
+}
+
+bool auditor_mark(struct auditor *a, struct span name, int64_t *at_us)
+{
+    union {
+        struct record_moment moment;
+        uint8_t bytes[sizeof(struct record_moment) + RECORD_NAME_MAX + RECORD_ALIGN];
+    } record;
+    if (a->n_moments == RECORD_MAX_MOMENTS)
+        return false;
+    auditor_drain(a); /* what came before it stands before it */
+    a->n_moments++;
+    memset(&record, 0, sizeof(record));
+    record.moment = (struct record_moment){
+        .h = {.len = (uint32_t)record_size(sizeof(record.moment), name.len), .type = RECORD_MOMENT},
+        .time_us = now_us(a),
+        .name_len = (uint16_t)name.len,
+    };
+    memcpy(record.bytes + sizeof(record.moment), name.data, name.len);
+    *at_us = record.moment.time_us - audit_run(a->audit).began_us;
+    take(a, &record.moment.h);
+    return true;
+}
+
 const struct audit *auditor_audit(const struct auditor *a)
 {
     return a->audit;
@@ -265,8 +441,8 @@ const struct audit *auditor_audit(const struct auditor *a)
 
 void auditor_add_ring(struct auditor *a, struct ring *ring)
 {
-    assert(a->n_rings < AUDITOR_MAX_RINGS);
-    a->rings[a->n_rings++] = ring;
+    assert(a->n_sources < AUDITOR_MAX_RINGS);
+    a->sources[a->n_sources++] = (struct source){.ring = ring};
 }
 
 int auditor_wake_fd(const struct auditor *a)
@@ -308,11 +484,13 @@ struct auditor *auditor_new(struct event_base *base, const struct auditor_option
     a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     a->audit = audit_new(options->settings);
     a->parser = parser_new(base, on_facts, a);
+    a->lexicon = options->may_begin_runs ? lexicon_new() : NULL;
     a->wake_event = event_new(base, a->wake_fd, EV_READ | EV_PERSIST, on_wake, a);
     a->drain_event = event_new(base, -1, EV_PERSIST, on_drain, a);
     a->tick_event = event_new(base, -1, EV_PERSIST, on_tick, a);
-    bool marks = options->marks == NULL || marks_start(options->marks, base, take_mark, a) == 0;
-    bool ready = marks && a->wake_fd >= 0 && a->audit != NULL && a->parser != NULL &&
+    bool marks = options->marks == NULL || marks_start(options->marks, base, take_whole, a) == 0;
+    bool kept = a->lexicon != NULL || !options->may_begin_runs;
+    bool ready = kept && marks && a->wake_fd >= 0 && a->audit != NULL && a->parser != NULL &&
                  a->wake_event != NULL && a->drain_event != NULL && a->tick_event != NULL;
     if (!ready || !start_advisor(a)) {
         auditor_free(a);
@@ -339,6 +517,7 @@ void auditor_free(struct auditor *a)
     free_event(a->tick_event);
     ring_free(a->plans);
     audit_free(a->audit);
+    lexicon_free(a->lexicon);
     map64_fini(&a->asked);
     if (a->wake_fd >= 0)
         close(a->wake_fd);

@@ -13,6 +13,7 @@
 #define PGSLEUTH_PROXY_AUDITOR_H
 
 #include "common/ring.h"
+#include "common/span.h"
 #include "detectors/advisor/advisor.h"
 #include "detectors/audit.h"
 #include "proxy/capture.h"
@@ -34,6 +35,7 @@ struct auditor_options {
     struct advisor_options advisor; /* used when explain is on */
     int64_t epoch_us;
     size_t ring_bytes;
+    bool may_begin_runs; /* keep what later runs need to know */
 };
 
 /* The last figures of a run, which no record before it holds. */
@@ -56,6 +58,27 @@ void auditor_start(struct auditor *a);
 
 /* Write the report now; a failure is logged. 0 or -1. */
 int auditor_write_report(struct auditor *a);
+
+/* What was counted since the start. */
+struct auditor_figures {
+    uint64_t statements;
+    uint64_t dropped; /* records */
+};
+
+struct auditor_figures auditor_figures(const struct auditor *a);
+
+/* Give this moment a name, which is a good one (wire/record.h); *at_us is counted from the run's
+ * start. False when the run has RECORD_MAX_MOMENTS already. */
+bool auditor_mark(struct auditor *a, struct span name, int64_t *at_us);
+
+/* Begin another run: all that was counted is forgotten. The name is a good one or empty. `so_far`
+ * is what the last record of this run will leave out. Every worker is then to be told the number
+ * that comes back (worker_begin_run); what it wrote before it knew is left out. 0 without memory:
+ * then nothing has changed. */
+uint64_t auditor_begin_run(struct auditor *a, struct span name, const struct auditor_end *so_far);
+
+/* True when all workers have answered the last auditor_begin_run. */
+bool auditor_run_is_begun(const struct auditor *a);
 
 /* Take all that lies in the rings; what is new in it is asked about. */
 void auditor_drain(struct auditor *a);

@@ -86,6 +86,11 @@ int listener_probe(const struct addresses *addresses, char *error, size_t error_
     return 0;
 }
 
+int listener_open_alone(const struct address *a)
+{
+    return open_socket(a, SOCK_STREAM, false);
+}
+
 int listener_open(const struct addresses *addresses, size_t i, int shared, char *error,
                   size_t error_size)
 {

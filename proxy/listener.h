@@ -13,6 +13,9 @@
  * more is removed. */
 int listener_probe(const struct addresses *addresses, char *error, size_t error_size);
 
+/* A listening, non-blocking socket that nobody else can share, or -1 with errno. */
+int listener_open_alone(const struct address *a);
+
 /* A listening, non-blocking socket on the i-th address, or -1 with one line in `error`. `shared` is
  * what another worker got for the same address, or -1 in the first one. */
 int listener_open(const struct addresses *addresses, size_t i, int shared, char *error,

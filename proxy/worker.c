@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000 };
+enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000, EPOCH_MS = 5 };
 
 int64_t worker_now(const struct worker *w)
 {
@@ -66,6 +66,8 @@ static bool set_accepting(struct worker *w, bool on)
 {
     bool done = true;
     for (size_t i = 0; i < w->n_doors; i++) {
+        if (w->doors[i].shut)
+            continue;
         if (on)
             done = event_add(&w->doors[i].event, NULL) == 0 && done;
         else
@@ -137,6 +139,51 @@ static void stop(struct worker *w)
         http_session_close(w->http_sessions);
 }
 
+static void close_door(struct door *door)
+{
+    if (door->shut)
+        return;
+    door->shut = true;
+    event_del(&door->event);
+    close(event_get_fd(&door->event));
+}
+
+/* Whoever comes to a closed socket is told at once, and may go to another pgsleuth. */
+static void drain(struct worker *w)
+{
+    for (size_t i = 0; i < w->n_doors; i++) {
+        if (!w->doors[i].http)
+            close_door(&w->doors[i]);
+    }
+}
+
+/* What the auditor finds behind it is of the new run. */
+static void announce_epoch(struct worker *w)
+{
+    unsigned long wanted = atomic_load(&w->epoch_wanted);
+    if (wanted == w->epoch)
+        return;
+    struct record_epoch *r = ring_reserve(w->ring, sizeof(*r));
+    if (r == NULL) {
+        struct timeval tv = {.tv_usec = EPOCH_MS * 1000L};
+        if (event_add(&w->epoch_again, &tv) != 0)
+            event_active(&w->epoch_again, EV_TIMEOUT, 0);
+        return;
+    }
+    *r = (struct record_epoch){.h = {.len = sizeof(*r), .type = RECORD_EPOCH},
+                               .epoch = wanted,
+                               .dropped = ring_dropped(w->ring)};
+    ring_commit(w->ring);
+    w->epoch = wanted;
+}
+
+static void on_epoch_again(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    announce_epoch(context);
+}
+
 static void on_control(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
@@ -149,6 +196,9 @@ static void on_control(evutil_socket_t fd, short what, void *context)
         network_unref(w->network);
         w->network = next;
     }
+    announce_epoch(w);
+    if (atomic_load(&w->drain))
+        drain(w);
     if (atomic_load(&w->stop))
         stop(w);
     else
@@ -220,6 +270,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index, 
         init_http(w);
     event_assign(&w->control_event, w->base, w->control_fd, EV_READ | EV_PERSIST, on_control, w);
     evtimer_assign(&w->accept_again, w->base, on_accept_again, w);
+    evtimer_assign(&w->epoch_again, w->base, on_epoch_again, w);
     if (open_doors(w, error, error_size) != 0)
         goto fail;
     if (!set_accepting(w, true) || event_add(&w->control_event, NULL) != 0) {
@@ -272,6 +323,18 @@ void worker_set_network(struct worker *w, struct network *network)
     poke(w->control_fd);
 }
 
+void worker_begin_run(struct worker *w, uint64_t epoch)
+{
+    atomic_store(&w->epoch_wanted, epoch);
+    poke(w->control_fd);
+}
+
+void worker_drain(struct worker *w)
+{
+    atomic_store(&w->drain, true);
+    poke(w->control_fd);
+}
+
 void worker_stop(struct worker *w)
 {
     atomic_store(&w->stop, true);
@@ -289,13 +352,12 @@ void worker_free(struct worker *w)
 {
     if (w == NULL)
         return;
-    for (size_t i = 0; i < w->n_doors; i++) {
-        event_del(&w->doors[i].event);
-        close(event_get_fd(&w->doors[i].event));
-    }
+    for (size_t i = 0; i < w->n_doors; i++)
+        close_door(&w->doors[i]);
     if (w->base != NULL && w->ring != NULL && w->control_fd >= 0) {
         event_del(&w->control_event);
         event_del(&w->accept_again);
+        event_del(&w->epoch_again);
         wire_context_fini(&w->wire);
     }
     http_sample_free(w->http.sample);

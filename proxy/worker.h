@@ -56,6 +56,7 @@ struct door {
     struct event event;
     size_t route;
     bool http; /* the way to the application */
+    bool shut; /* its socket is closed */
 };
 
 enum { WORKER_MAX_DOORS = (UPSTREAM_MAX_HOSTS + 1) * ADDRESS_MAX };
@@ -74,6 +75,10 @@ struct worker {
     struct event accept_again; /* timer after running out of descriptors */
     struct event control_event;
     int control_fd; /* eventfd: stop, or take the next network */
+    atomic_bool drain;
+    atomic_ulong epoch_wanted; /* number of the run that is to be announced in the ring */
+    unsigned long epoch;       /* that was announced last */
+    struct event epoch_again;  /* timer while the ring is full */
     atomic_bool stop;
     bool stopping;
     int64_t last_complaint_us;
@@ -100,6 +105,12 @@ int worker_start(struct worker *w);
 
 /* Have new sessions use this network; a reference is taken. From any one thread. */
 void worker_set_network(struct worker *w, struct network *network);
+
+/* Have the thread write a RECORD_EPOCH with this number. From any one thread. */
+void worker_begin_run(struct worker *w, uint64_t epoch);
+
+/* Have the thread close its listening sockets for PostgreSQL; sessions go on. From any thread. */
+void worker_drain(struct worker *w);
 
 /* Ask the thread to close every session and end; returns at once. */
 void worker_stop(struct worker *w);

@@ -22,4 +22,10 @@ json_t *rpt_tree(const struct result *r);
  * memory. */
 json_t *rpt_tree_endpoint(const struct result *r, const struct endpoint_result *e);
 
+enum { RPT_STATEMENTS_MAX = 1000 };
+
+/* The costliest statements with the endpoint that sent them, which no document holds. NULL when
+ * there is no memory. */
+json_t *rpt_statements(const struct result *r);
+
 #endif

@@ -80,6 +80,18 @@ static const char *least_attribution(const struct result *r)
     return r->n_endpoints > 0 ? rpt_attribution(least) : "none";
 }
 
+static json_t *moments(const struct result *r)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < r->n_moments; i++) {
+        json_t *one = json_object();
+        rpt_put(&one, "name", rpt_string(r->moments[i].name));
+        rpt_put(&one, "at_s", rpt_number((double)(r->moments[i].at_us - r->run.began_us) / 1e6));
+        rpt_add(&out, one);
+    }
+    return out;
+}
+
 json_t *rpt_run(const struct result *r)
 {
     json_t *out = json_object();
@@ -95,6 +107,12 @@ json_t *rpt_run(const struct result *r)
     rpt_put(&out, "bytes", rpt_count(r->bytes));
     rpt_put(&out, "sources", sources(r));
     rpt_put(&out, "attribution", json_string(least_attribution(r)));
+    if (r->run.id > 1) {
+        rpt_put(&out, "id", rpt_count(r->run.id));
+        rpt_put(&out, "name", r->run.name[0] != '\0' ? rpt_string(r->run.name) : json_null());
+    }
+    if (r->n_moments > 0)
+        rpt_put(&out, "marks", moments(r));
     return out;
 }
 

@@ -232,6 +232,34 @@ static bool check_peer(const struct record_peer *r)
     return is_time(r->time_us) && r->peer != 0 && tail_is(&r->h, sizeof(*r), 0);
 }
 
+static bool is_of_name(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' ||
+           c == '.' || c == '_' || c == '-';
+}
+
+bool record_name_is_good(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_of_name(name.data[i]))
+            return false;
+    }
+    return name.len > 0 && name.len <= RECORD_NAME_MAX;
+}
+
+static bool check_moment(const struct record_moment *r)
+{
+    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), r->name_len) &&
+           record_name_is_good(record_tail(&r->h, sizeof(*r), 0, r->name_len));
+}
+
+static bool check_run_begin(const struct record_run_begin *r)
+{
+    return is_time(r->time_us) && tail_is(&r->h, sizeof(*r), r->name_len) &&
+           (r->name_len == 0 ||
+            record_name_is_good(record_tail(&r->h, sizeof(*r), 0, r->name_len)));
+}
+
 static bool check_body(const struct record_header *h)
 {
     const void *r = h;
@@ -276,6 +304,12 @@ static bool check_body(const struct record_header *h)
     case RECORD_UNREAD:
         return is_time(((const struct record_unread *)r)->time_us) &&
                tail_is(h, sizeof(struct record_unread), 0);
+    case RECORD_MOMENT:
+        return check_moment(r);
+    case RECORD_RUN_BEGIN:
+        return check_run_begin(r);
+    case RECORD_EPOCH:
+        return tail_is(h, sizeof(struct record_epoch), 0);
     case RECORD_RUN_END:
         return is_time(((const struct record_run_end *)r)->time_us) &&
                tail_is(h, sizeof(struct record_run_end), 0);

@@ -63,6 +63,10 @@ struct record_run_start {
 
 enum record_explain_state { RECORD_EXPLAIN_OFF_NO_DSN, RECORD_EXPLAIN_OFF, RECORD_EXPLAIN_ON };
 
+/* In the header's flags of a SESSION_START: the session is older than the run, whose begin is its
+ * time. */
+enum { SESSION_OLDER = 1 };
+
 /* Tail: user, database, application_name, client (address without port). */
 struct record_session_start {
     struct record_header h;
@@ -460,6 +464,40 @@ struct record_request {
 struct record_mark {
     struct record_header h;
     int64_t time_us;
+};
+
+enum {
+    RECORD_NAME_MAX = 64,     /* bytes of a name that somebody gave: of a moment or a run */
+    RECORD_MAX_MOMENTS = 100, /* of one run */
+};
+
+/* Whether such a name may be kept: not empty, of [A-Za-z0-9 ._-] alone, not too long. */
+bool record_name_is_good(struct span name);
+
+/* Somebody gave this moment a name ("all users are there"). Tail: the name. */
+struct record_moment {
+    struct record_header h;
+    int64_t time_us;
+    uint16_t name_len;
+    uint16_t pad[3];
+};
+
+/* A new run begins while pgsleuth works: everything before is of another one. RUN_START still holds
+ * for it. Tail: the name, which may be empty. */
+struct record_run_begin {
+    struct record_header h;
+    int64_t time_us;
+    uint64_t run; /* from 2: RUN_START began the first */
+    uint16_t name_len;
+    uint16_t pad[3];
+};
+
+/* From a worker, in its ring alone: what follows is of the run that was asked for as this number.
+ */
+struct record_epoch {
+    struct record_header h;
+    uint64_t epoch;
+    uint64_t dropped; /* of the ring, before this */
 };
 
 /* The last record of a run that ended in order. */

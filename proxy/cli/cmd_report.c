@@ -35,11 +35,24 @@ static void begin(struct replay *replay, const struct record_header *record)
         replay->fault = "out of memory";
 }
 
+/* The report is of the last run in it. */
+static void begin_again(struct replay *replay, const struct record_run_begin *r)
+{
+    struct audit *next = audit_next_run(replay->audit, r);
+    if (next == NULL)
+        replay->fault = "out of memory";
+    audit_free(replay->audit);
+    replay->audit = next;
+    replay->traffic = false;
+}
+
 static void take(void *context, const struct record_header *record)
 {
     struct replay *replay = context;
     if (replay->audit == NULL && replay->fault == NULL)
         begin(replay, record);
+    if (replay->audit != NULL && record->type == RECORD_RUN_BEGIN)
+        begin_again(replay, (const struct record_run_begin *)record);
     if (replay->audit == NULL)
         return;
     audit_record(replay->audit, record);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import signal
 import socket
@@ -18,6 +19,7 @@ import psycopg
 import pytest
 
 import wire
+from admin import OPTIONS, Api
 from failing import HELPER, LIBCRYPTOS, NOT_LIBCRYPTOS, PROGRAM, Memory
 from proxy import LOADER, RUNNING, SANITIZER, Proxy, binary, clean_environment, sanitizer_files, yaml
 from server import OPEN_ROLE, Server, Target, free_port
@@ -72,6 +74,12 @@ def answers(proxy: Proxy) -> bool:
     return False
 
 
+def api_answers(proxy: Proxy) -> bool:
+    """Where there is one."""
+    wanted = any(word.startswith("--admin-listen") for word in proxy.arguments)
+    return not wanted or Api(proxy).ask("GET", "/api/v1/status").code == 200
+
+
 def end(proxy: Proxy) -> int | None:
     assert proxy.process is not None
     try:
@@ -100,7 +108,7 @@ def live(proxy: Proxy, memory: Memory, n: int, whose: int) -> Life:
         assert proxy.process is not None
         listening = listens(proxy)
         memory.disarm()
-        served = listening and answers(proxy)
+        served = listening and answers(proxy) and api_answers(proxy)
         if proxy.process.poll() is None:
             proxy.send(signal.SIGTERM)
         code = end(proxy)
@@ -183,6 +191,49 @@ def test_start_before_the_application_without_memory_is_said_or_serves(
     found = lives(server, tmp_path, NOT_LIBCRYPTOS, step, http=http, marks=marks)
     assert_said(found, 50 // step)
     assert_served(found)
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_start_with_the_admin_api_without_memory_is_said_or_serves(
+    server: Server, tmp_path: Path, step: int
+) -> None:
+    found = lives(server, tmp_path, NOT_LIBCRYPTOS, step, **OPTIONS)
+    assert_said(found, 10)
+    assert_served(found)
+
+
+# --- the admin API ---
+
+# and how many allocations further each time; all it takes to accept and to reply are among the first
+ASKED = [
+    ("GET", "/livez", 1),
+    ("GET", "/metrics", 3),
+    ("GET", "/api/v1/report", 41),
+    ("POST", "/api/v1/reset", 3),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "step"), ASKED)
+def test_admin_request_without_memory_leaves_the_next_one_in_peace(
+    server: Server, tmp_path: Path, method: str, path: str, step: int
+) -> None:
+    memory = Memory(tmp_path / "memory")
+    with living(server, tmp_path, memory, report_interval_s="0", **OPTIONS) as proxy:
+        api = Api(proxy)
+        assert run_statements(proxy.target) == "right"
+        n = 1
+        codes = set()
+        while n == 1 or memory.seen() >= n - step:
+            api.post("/api/v1/reset")  # a document that is there would not be made again
+            memory.arm(n)
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                codes.add(api.ask(method, path).code)
+            memory.disarm()
+            assert api.ask("GET", "/livez").code == 200, memory.place()
+            n += step
+        assert codes <= {200, 500, 503}
+        assert 500 in codes or path == "/livez"
+        assert run_statements(proxy.target) == "right"
 
 
 # --- a session ---

@@ -54,6 +54,13 @@ static void take(void *context, const struct record_header *record)
     (void)context;
     if (fuzz.audit == NULL)
         begin(record);
+    if (record->type == RECORD_RUN_BEGIN) {
+        struct audit *next =
+            audit_next_run(fuzz.audit, (const struct record_run_begin *)(const void *)record);
+        assert(next != NULL);
+        audit_free(fuzz.audit);
+        fuzz.audit = next;
+    }
     audit_record(fuzz.audit, record);
 }
 

@@ -161,6 +161,24 @@ static void test_histogram_without_room_counts_in_the_next_bucket_above(void **s
     assert_int_equal(histogram_percentile(&h, 1), 50);
 }
 
+static void test_histogram_at_most_counts_whole_buckets_only(void **state)
+{
+    (void)state;
+    struct histogram h = {.count = 0};
+    assert_int_equal(histogram_at_most(&h, 5), 0);
+    for (uint64_t v = 0; v < 10; v++)
+        histogram_add(&h, &arena, v);
+    histogram_add(&h, &arena, 1000);
+    histogram_add(&h, &arena, UINT64_C(1) << 50);
+    assert_int_equal(histogram_at_most(&h, 0), 1);
+    assert_int_equal(histogram_at_most(&h, 8), 9);
+    assert_int_equal(histogram_at_most(&h, 900), 10);
+    assert_int_equal(histogram_at_most(&h, 1000), 10); /* its bucket reaches to 1007 */
+    assert_int_equal(histogram_at_most(&h, 1007), 11);
+    assert_int_equal(histogram_at_most(&h, UINT64_C(1) << 49), 11);
+    assert_int_equal(histogram_at_most(&h, UINT64_C(1) << 50), 12);
+}
+
 static void test_histogram_without_any_memory_knows_its_extremes(void **state)
 {
     (void)state;
@@ -187,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup(test_histogram_takes_memory_for_its_values_only, fresh_arena),
         cmocka_unit_test_setup(test_histogram_without_room_counts_in_the_next_bucket_above,
                                fresh_arena),
+        cmocka_unit_test_setup(test_histogram_at_most_counts_whole_buckets_only, fresh_arena),
         cmocka_unit_test_setup(test_histogram_without_any_memory_knows_its_extremes, fresh_arena),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,13 +31,16 @@ static void test_describe_hides_passwords(void **state)
     (void)state;
     struct strbuf out;
     struct loaded l = load_words(WORDS("--explain-dsn=host=h password='hunter2 x'"),
-                                 WORDS("DATABASE_URL=postgresql+asyncpg://u:hunter2@h:5/d"));
+                                 WORDS("DATABASE_URL=postgresql+asyncpg://u:hunter2@h:5/d",
+                                       "PGSLEUTH_ADMIN_TOKEN=hunter2hunter2hunter2"));
     assert_loaded(&l);
     describe(&l.options, &out);
     const char *text = strbuf_text(&out);
     assert_null(strstr(text, "hunter2"));
     assert_non_null(strstr(text, "upstream: \"postgresql://u:***@h:5/d\"  # DATABASE_URL\n"));
     assert_non_null(strstr(text, "  dsn: \"host=h password=***\"  # --explain-dsn\n"));
+    assert_non_null(strstr(text, "  token: \"***\"  # PGSLEUTH_ADMIN_TOKEN\n"));
+    assert_non_null(strstr(text, "  read_token: \"\"  # default\n"));
     strbuf_fini(&out);
     cfg_options_fini(&l.options);
 }

@@ -164,6 +164,101 @@ static void test_many_sessions_come_and_go(void **state)
     traffic_free(t);
 }
 
+static void name_moment(struct traffic *t, const char *name)
+{
+    struct record_moment *r = (void *)t->out.bytes;
+    r->time_us = t->now_us;
+    r->name_len = (uint16_t)strlen(name);
+    traffic_send(t, RECORD_MOMENT, sizeof(*r), traffic_tail(t, sizeof(*r), 0, name, strlen(name)));
+}
+
+static void test_moments_are_kept_in_order_up_to_their_cap(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    for (int i = 0; i < RECORD_MAX_MOMENTS + 5; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "moment %d", i);
+        traffic_wait(t, 10);
+        name_moment(t, name);
+    }
+    const struct result *r = traffic_result(t);
+    assert_int_equal(r->n_moments, RECORD_MAX_MOMENTS);
+    assert_string_equal(r->moments[0].name, "moment 0");
+    assert_string_equal(r->moments[RECORD_MAX_MOMENTS - 1].name, "moment 99");
+    assert_true(r->moments[1].at_us - r->moments[0].at_us == 10000);
+    traffic_free(t);
+}
+
+/* Everything of the run before is forgotten but what its start told. */
+static void begin_run(struct traffic *t, const char *name)
+{
+    struct {
+        struct record_run_begin r;
+        char name[RECORD_NAME_MAX];
+    } begin = {.r = {.h = {.type = RECORD_RUN_BEGIN}, .time_us = t->now_us, .run = 2}};
+    begin.r.name_len = (uint16_t)strlen(name);
+    memcpy(begin.name, name, strlen(name));
+    struct audit *next = audit_next_run(t->audit, &begin.r);
+    assert_non_null(next);
+    audit_free(t->audit);
+    t->audit = next;
+}
+
+static void test_next_run_forgets_all_but_the_start(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    struct record_run_start *start = (void *)t->out.bytes;
+    start->wall_us = 1000000;
+    start->explain_state = RECORD_EXPLAIN_ON;
+    start->version_len = 3;
+    traffic_send(t, RECORD_RUN_START, sizeof(*start), traffic_tail(t, sizeof(*start), 0, "1.2", 3));
+    traffic_connect(t, 1);
+    traffic_by_id(t, "SELECT a FROM b WHERE c = $1", 1, 1);
+    name_moment(t, "before");
+    traffic_wait(t, 5000);
+    begin_run(t, "load test");
+    traffic_by_id(t, "SELECT a FROM d WHERE c = $1", 1, 1);
+    const struct result *r = traffic_result(t);
+    assert_int_equal(r->units, 1);
+    assert_int_equal(r->statements, 1);
+    assert_int_equal(r->sessions, 1); /* whose start nobody told it */
+    assert_int_equal(r->n_moments, 0);
+    assert_int_equal(r->run.id, 2);
+    assert_string_equal(r->run.name, "load test");
+    assert_string_equal(r->version, "1.2");
+    assert_int_equal(r->explain, RECORD_EXPLAIN_ON);
+    assert_true(r->started_wall_us == 1000000 + r->run.began_us);
+    assert_true(r->run.began_us >= 5000000);
+    assert_true(r->ended_wall_us > r->started_wall_us);
+    traffic_free(t);
+}
+
+static void test_session_older_than_the_run_is_no_new_connection(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    for (int older = 0; older <= 1; older++) {
+        struct record_session_start *r = (void *)t->out.bytes;
+        r->session = 1;
+        r->time_us = t->now_us;
+        r->h.flags = older ? SESSION_OLDER : 0;
+        traffic_send(t, RECORD_SESSION_START, sizeof(*r), 0);
+        traffic_tag(t, "GET", older ? "/older" : "/fresh", NULL, NULL);
+        traffic_by_id(t, "SELECT a FROM b WHERE c = $1", 1, 1);
+        traffic_disconnect(t, 1);
+    }
+    const struct result *r = traffic_result(t);
+    assert_int_equal(r->sessions, 2);
+    assert_int_equal(r->n_endpoints, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct endpoint *e = r->endpoints[i].endpoint;
+        assert_int_equal(e->new_connections, strcmp(e->route, "/fresh") == 0);
+    }
+    traffic_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +271,9 @@ int main(void)
         cmocka_unit_test(test_endpoints_over_their_cap_are_counted),
         cmocka_unit_test(test_controller_and_action_name_an_endpoint),
         cmocka_unit_test(test_many_sessions_come_and_go),
+        cmocka_unit_test(test_moments_are_kept_in_order_up_to_their_cap),
+        cmocka_unit_test(test_next_run_forgets_all_but_the_start),
+        cmocka_unit_test(test_session_older_than_the_run_is_no_new_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,48 @@ static void test_rpt_tree_says_what_the_result_holds(void **state)
     json_decref(tree);
 }
 
+static void test_rpt_tree_tells_of_a_later_run_and_its_marks(void **state)
+{
+    (void)state;
+    static const struct audit_moment moments[] = {{.at_us = 3500000, .name = "all there"}};
+    json_t *tree = rpt_tree(sample_result(&sample));
+    assert_null(at(tree, "run.id"));
+    assert_null(at(tree, "run.marks"));
+    json_decref(tree);
+    sample.result.run = (struct audit_run){.id = 2, .name = "load", .began_us = 1000000};
+    sample.result.moments = moments;
+    sample.result.n_moments = 1;
+    tree = rpt_tree(&sample.result);
+    assert_int_equal(json_integer_value(at(tree, "run.id")), 2);
+    expect_text(tree, "run.name", "load");
+    expect_text(tree, "run.marks.0.name", "all there");
+    assert_true(json_real_value(at(tree, "run.marks.0.at_s")) == 2.5);
+    json_decref(tree);
+}
+
+static void test_rpt_statements_are_the_costliest_first(void **state)
+{
+    (void)state;
+    const struct result *r = sample_result(&sample);
+    sample.endpoints[0].usages = &sample.usages[0];
+    sample.usages[0].next = &sample.usages[1];
+    sample.endpoints[1].usages = &sample.usages[2];
+    json_t *list = rpt_statements(r);
+    size_t n = json_array_size(list);
+    assert_int_equal(n, 3);
+    double last = 1e300;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_array_get(list, i);
+        double total = json_number_value(at(one, "ms.total"));
+        assert_true(total <= last);
+        last = total;
+        assert_true(json_is_string(json_object_get(one, "endpoint")));
+        assert_true(json_is_string(json_object_get(one, "sql")));
+        assert_null(strchr(json_string_value(json_object_get(one, "sql")), '\x1b'));
+    }
+    json_decref(list);
+}
+
 static void test_rpt_tree_unknown_values_are_null_or_absent(void **state)
 {
     (void)state;
@@ -211,6 +253,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rpt_tree_keys_stand_in_order),
         cmocka_unit_test(test_rpt_tree_says_what_the_result_holds),
+        cmocka_unit_test(test_rpt_tree_tells_of_a_later_run_and_its_marks),
+        cmocka_unit_test(test_rpt_statements_are_the_costliest_first),
         cmocka_unit_test(test_rpt_tree_unknown_values_are_null_or_absent),
         cmocka_unit_test(test_rpt_tree_empty_result_has_all_lists),
         cmocka_unit_test(test_rpt_tree_endpoint_is_about_that_endpoint),

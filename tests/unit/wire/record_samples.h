@@ -120,6 +120,18 @@ static inline void sample_others(struct sample *s, enum record_type type)
         r->method_len = 3;
         r->route_len = 11;
         sample_head(s, type, sizeof(*r), 14);
+    } else if (type == RECORD_MOMENT) {
+        struct record_moment *r = (void *)s->bytes;
+        r->name_len = 9;
+        memcpy(r + 1, "All there", 9);
+        sample_head(s, type, sizeof(*r), 9);
+    } else if (type == RECORD_RUN_BEGIN) {
+        struct record_run_begin *r = (void *)s->bytes;
+        r->name_len = 4;
+        memcpy(r + 1, "Load", 4);
+        sample_head(s, type, sizeof(*r), 4);
+    } else if (type == RECORD_EPOCH) {
+        sample_head(s, type, sizeof(struct record_epoch), 0);
     } else if (type == RECORD_PLAN) {
         struct record_plan *r = (void *)s->bytes;
         r->schema_len = 6;

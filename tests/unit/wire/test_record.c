@@ -187,11 +187,12 @@ static void test_record_param_length_below_minus_one_is_refused(void **state)
     assert_false(record_check(sample_span(&s)));
 }
 
-static void test_record_only_samples_are_kept_out_of_files(void **state)
+static void test_record_only_samples_and_epochs_are_kept_out_of_files(void **state)
 {
     (void)state;
     for (int type = RECORD_NONE + 1; type < RECORD_TYPE_COUNT; type++)
-        assert_int_equal(record_is_captured((enum record_type)type), type != RECORD_SAMPLE);
+        assert_int_equal(record_is_captured((enum record_type)type),
+                         type != RECORD_SAMPLE && type != RECORD_EPOCH);
     assert_false(record_is_captured(RECORD_NONE));
     assert_false(record_is_captured(RECORD_TYPE_COUNT));
 }
@@ -230,6 +231,10 @@ static size_t time_at(enum record_type type)
         return offsetof(struct record_mark, time_us);
     case RECORD_RUN_END:
         return offsetof(struct record_run_end, time_us);
+    case RECORD_MOMENT:
+        return offsetof(struct record_moment, time_us);
+    case RECORD_RUN_BEGIN:
+        return offsetof(struct record_run_begin, time_us);
     default:
         return 0;
     }
@@ -254,6 +259,32 @@ static void test_record_plan_of_unknown_kinds_is_refused(void **state)
         s.bytes[bytes[i].at] = bytes[i].first_bad;
         assert_false(check_guarded(sample_span(&s)));
     }
+}
+
+static void test_record_name_is_good_when_short_and_plain(void **state)
+{
+    (void)state;
+    char longest[RECORD_NAME_MAX + 1];
+    memset(longest, 'x', sizeof(longest));
+    assert_true(record_name_is_good(span_of_text("Load test 1.0_a-b")));
+    assert_true(record_name_is_good(span_of(longest, RECORD_NAME_MAX)));
+    assert_false(record_name_is_good(span_of(longest, RECORD_NAME_MAX + 1)));
+    assert_false(record_name_is_good(span_of_text("")));
+    for (int c = 0; c < 256; c++) {
+        uint8_t byte = (uint8_t)c;
+        bool plain = strchr(" ._-", c) != NULL && c != 0;
+        bool letter = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        assert_int_equal(record_name_is_good(span_of(&byte, 1)), plain || letter);
+    }
+}
+
+static void test_record_moment_with_a_name_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    struct sample s;
+    sample_make(&s, RECORD_MOMENT);
+    s.bytes[sizeof(struct record_moment) + 3] = '\n';
+    assert_false(check_guarded(sample_span(&s)));
 }
 
 static void test_record_time_out_of_bounds_is_refused(void **state)
@@ -288,13 +319,15 @@ int main(void)
         cmocka_unit_test(test_record_hostile_length_is_refused),
         cmocka_unit_test(test_record_unknown_type_is_refused),
         cmocka_unit_test(test_record_plan_of_unknown_kinds_is_refused),
+        cmocka_unit_test(test_record_name_is_good_when_short_and_plain),
+        cmocka_unit_test(test_record_moment_with_a_name_that_is_none_is_refused),
         cmocka_unit_test(test_record_time_out_of_bounds_is_refused),
         cmocka_unit_test(test_record_every_word_at_its_edges_stays_in_bounds),
         cmocka_unit_test(test_record_random_damage_stays_in_bounds),
         cmocka_unit_test(test_record_limits_of_an_exchange_are_kept),
         cmocka_unit_test(test_record_facts_of_a_table_that_is_not_there_are_refused),
         cmocka_unit_test(test_record_param_length_below_minus_one_is_refused),
-        cmocka_unit_test(test_record_only_samples_are_kept_out_of_files),
+        cmocka_unit_test(test_record_only_samples_and_epochs_are_kept_out_of_files),
         cmocka_unit_test(test_record_fixed_parts_leave_tails_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
