@@ -59,7 +59,8 @@ def free_port() -> int:
 
 def environment(**more: str) -> dict[str, str]:
     path = os.pathsep.join((str(SOURCES), str(ROOT / "python" / "src")))
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
+    wanted = ("PATH", "HOME", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+    kept = {name: os.environ[name] for name in wanted if name in os.environ}
     return {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **more}
 
 
@@ -122,7 +123,11 @@ class Bench:
         return {row["name"] for row in self.admin.get("/api/v1/report")["endpoints"]}
 
     def locust(self, name: str, *arguments: str, url: str | None = None) -> Part:
-        files = f"{LOAD / 'locustfile.py'},{SOURCES / 'pgsleuth_locust' / 'plugin_locustfile.py'}"
+        ask = [sys.executable, "-m", "pgsleuth_locust"]
+        plugin = subprocess.run(
+            ask, env=environment(), check=True, capture_output=True, text=True
+        ).stdout.strip()
+        files = f"{LOAD / 'locustfile.py'},{plugin}"
         return Part(
             self.folder / f"{name}.log",
             *(

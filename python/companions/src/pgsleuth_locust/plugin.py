@@ -22,7 +22,6 @@ _FAILED = 1
 _CANNOT = 2
 
 
-@events.init_command_line_parser.add_listener
 def add_options(parser: Any, **_: Any) -> None:
     # Not in a group: those do not know what the page is to show.
     parser.add_argument(
@@ -49,7 +48,6 @@ def add_options(parser: Any, **_: Any) -> None:
     )
 
 
-@events.init.add_listener
 def begin(environment: Any, **_: Any) -> None:
     """When locust has read its command line: whoever is asked to watch a run says now when it cannot."""
     options = environment.parsed_options
@@ -140,3 +138,8 @@ class Companion:
     def _failed(self, what: str, error: Exception) -> None:
         self._bad = True
         _log.error("pgsleuth: %s: %s", what, error)
+
+
+_events: Any = events  # locust has no types for it
+_events.init_command_line_parser.add_listener(add_options)
+_events.init.add_listener(begin)

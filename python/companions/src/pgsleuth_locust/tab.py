@@ -44,9 +44,6 @@ def add(environment: Any, admin: Admin) -> None:
         {"href": f"{prefix}/pgsleuth", "title": "Download pgsleuth's report (JSON)"}
     )
 
-    # Behind locust's login, where there is one.
-    @web_ui.app.route(f"{prefix}/pgsleuth")
-    @web_ui.auth_required_if_enabled
     def report() -> Any:
         try:
             text = json.dumps(admin.get("/api/v1/report"), ensure_ascii=False)
@@ -54,7 +51,6 @@ def add(environment: Any, admin: Admin) -> None:
             return flask.Response(f"{error}\n", 502, mimetype="text/plain")
         return flask.Response(text, mimetype="application/json")
 
-    @web_ui.app.after_request
     def with_rows(response: Any) -> Any:
         if flask.request.path != prefix + _STATISTICS or not response.is_json:
             return response
@@ -62,6 +58,11 @@ def add(environment: Any, admin: Admin) -> None:
         statistics.setdefault("extended_stats", []).append({"key": _KEY, "data": shown.rows()})
         response.set_data(json.dumps(statistics))
         return response
+
+    # Behind locust's login, where there is one.
+    view = web_ui.auth_required_if_enabled(report)
+    web_ui.app.add_url_rule(f"{prefix}/pgsleuth", endpoint=_KEY, view_func=view)
+    web_ui.app.after_request(with_rows)
 
 
 class _Shown:

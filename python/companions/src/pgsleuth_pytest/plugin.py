@@ -126,7 +126,7 @@ class Session:
                 "url": self.url,
             }
         )
-        self._config.add_cleanup(lambda: os.environ.pop(_FOR_WORKERS, None) and None)
+        self._config.add_cleanup(lambda: _restore({_FOR_WORKERS: None}))
 
     def join(self, told: dict[str, Any]) -> None:
         """In a worker: the controller's pgsleuth."""
