@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from conftest import Project, issues, rules
 
@@ -77,6 +78,22 @@ def test_workers_of_xdist_share_one_pgsleuth(project: Project) -> None:
 def test_budgets_hold_without_pgsleuth(project: Project) -> None:
     done = project.run("--pgsleuth-budget=0")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
-    # The others have a budget of their own, and one is over it.
-    done.assert_outcomes(passed=3, failed=4)
+    # The others have a budget of their own, which one is over, or none on purpose.
+    done.assert_outcomes(passed=4, failed=3)
     assert not (project.folder / "pgsleuth-report").exists()
+
+
+def test_two_databases_that_could_be_meant_are_told(
+    project: Project, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SHOW unix_socket_directories").fetchone()
+    assert row is not None
+    monkeypatch.setenv("PGHOST", row[0])
+    monkeypatch.setenv("PGPORT", dsn.rpartition(":")[2].partition("/")[0])
+    done = project.run("--pgsleuth")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: --pgsleuth: *Django's databases (default) are elsewhere*"])
+    chosen = project.run("--pgsleuth", f"--pgsleuth-database={dsn}", "-k", "fast_list")
+    assert chosen.ret == pytest.ExitCode.OK
+    assert "GET /fast-books/" in project.names()

@@ -20,7 +20,7 @@ def line_of(text: str, project: Project) -> int:
 
 def test_budgets_hold_to_the_statement_and_the_report_names_routes(project: Project) -> None:
     done = project.run("--pgsleuth", "-v")
-    done.assert_outcomes(passed=7, failed=2)
+    done.assert_outcomes(passed=8, failed=2)
     done.stdout.fnmatch_lines(
         [
             "pgsleuth: pointed at it: DATABASE_URL",
@@ -46,5 +46,5 @@ def test_budgets_hold_to_the_statement_and_the_report_names_routes(project: Proj
 
 def test_budgets_and_the_handle_work_without_pgsleuth(project: Project) -> None:
     done = project.run()
-    done.assert_outcomes(passed=7, failed=2)
+    done.assert_outcomes(passed=8, failed=2)
     done.stdout.no_fnmatch_line("*= pgsleuth =*")

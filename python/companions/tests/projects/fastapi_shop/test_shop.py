@@ -1,7 +1,9 @@
 """What a project has by itself, and budgets."""
 
+import asyncio
 import time
 
+import httpx
 import pytest
 
 
@@ -57,3 +59,13 @@ def test_report_in_between(client, pgsleuth):
     until = time.monotonic() + 60
     while "GET /books" not in {endpoint["name"] for endpoint in pgsleuth.report()["endpoints"]}:
         assert time.monotonic() < until, "a request that ended is not in the report"
+
+
+@pytest.mark.anyio
+@pytest.mark.query_budget(8)
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_async_client(client):
+    transport = httpx.ASGITransport(app=client.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as web:
+        one, other = await asyncio.gather(web.get("/async-books"), web.get("/admin/authors/102"))
+    assert (len(one.json()), other.json()) == (6, {"name": "author 2"})
