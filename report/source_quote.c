@@ -76,12 +76,24 @@ static struct line make_line(struct span text, const struct open *before)
     return l;
 }
 
-/* False without memory, and for what has too many lines. */
+static size_t count_lines(struct span text)
+{
+    size_t n = 0;
+    for (; text.len > 0 && n <= SOURCE_MAX_LINES; n++)
+        text = span_skip(text, span_find_byte(text, '\n') + 1);
+    return n;
+}
+
+/* False without memory, and for what has no lines or too many. */
 static bool read_lines(struct lines *out, struct span text)
 {
     struct open open = {.quote = 0};
-    *out = (struct lines){.items = calloc(SOURCE_MAX_LINES, sizeof(*out->items))};
-    while (out->items != NULL && text.len > 0 && out->n < SOURCE_MAX_LINES) {
+    size_t n = count_lines(text);
+    *out = (struct lines){.n = 0};
+    if (n == 0 || n > SOURCE_MAX_LINES)
+        return false;
+    out->items = calloc(n, sizeof(*out->items));
+    while (out->items != NULL && text.len > 0) {
         size_t len = span_find_byte(text, '\n');
         struct span one = span_head(text, len);
         (void)span_cut_end(&one, "\r");
@@ -89,7 +101,7 @@ static bool read_lines(struct lines *out, struct span text)
         scan(one, &open);
         text = span_skip(text, len + 1);
     }
-    return out->items != NULL && text.len == 0;
+    return out->items != NULL;
 }
 
 /* --- functions --- */
@@ -200,6 +212,7 @@ static void put_function(struct strbuf *out, const struct lines *all, size_t sta
 {
     unsigned indent = all->items[head].indent;
     size_t end = end_of(all, head);
+    end = end > line ? end : line + 1; /* the line may be blank */
     if (end - start <= SOURCE_QUOTE_LINES) {
         put_lines(out, all, start, end, indent);
         return;
@@ -243,10 +256,9 @@ static bool quote(struct strbuf *out, const struct lines *all, const struct sour
 bool source_quote(struct strbuf *out, struct span text, const struct source_place *place)
 {
     struct lines all;
-    bool found = text.len <= SOURCE_MAX_BYTES && read_lines(&all, text);
     if (text.len > SOURCE_MAX_BYTES)
         return false;
-    found = found && quote(out, &all, place);
+    bool found = read_lines(&all, text) && quote(out, &all, place);
     free(all.items);
     return found;
 }

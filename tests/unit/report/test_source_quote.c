@@ -113,6 +113,10 @@ static void test_long_function_is_cut_to_its_head_and_what_is_around_the_line(vo
     assert_non_null(strstr(got, "    x = 100\n"));
     assert_non_null(strstr(got, "    x = 109\n    # ...\n"));
     assert_null(strstr(got, "x = 120"));
+    strbuf_puts(&text, "\n\n\n");
+    got = quoted(strbuf_text(&text), 205, "long"); /* a blank one behind it */
+    assert_non_null(got);
+    assert_non_null(strstr(got, "    # ...\n    x = 192\n"));
     strbuf_fini(&text);
 }
 
