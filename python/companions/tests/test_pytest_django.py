@@ -37,10 +37,10 @@ def test_budgets_hold_to_the_statement_and_the_report_names_routes_and_tests(pro
     found = next(issue for issue in issues(slow) if issue["rule"] == "n_plus_one")
     assert (found["file"], found["line"], found["stack"]) == ("shop/urls.py", 11, "django")
     assert "n_plus_one" not in rules(project.endpoint("GET /fast-books/"))
-    own = project.endpoint("TEST test_shop.py::test_loop_of_its_own")
+    own = project.endpoint("test_shop.py::test_loop_of_its_own")
     assert own["endpoint"]["queries"]["max"] == 6
     assert "n_plus_one" in rules(own)
-    assert {"GET /books/<int:pk>/", "GET /later-books/", "FIXTURES test_shop.py"} <= project.names()
+    assert {"GET /books/{pk}/", "GET /later-books/", "fixtures of test_shop.py"} <= project.names()
 
 
 def test_needs_optimization_fails_the_run_only_when_asked(
@@ -56,7 +56,7 @@ def test_needs_optimization_fails_the_run_only_when_asked(
     clean = project.run("--pgsleuth", "--pgsleuth-fail-on=low", "-k", "fast_list")
     clean.assert_outcomes(passed=1, deselected=6)
     assert clean.ret == pytest.ExitCode.OK, "what fixtures do fails nobody"
-    assert rules(project.endpoint("FIXTURES test_shop.py"))
+    assert rules(project.endpoint("fixtures of test_shop.py"))
 
 
 def test_findings_of_a_severity_fail_the_run_when_asked(project: Project) -> None:

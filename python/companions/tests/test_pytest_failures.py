@@ -140,7 +140,7 @@ def test_variables_of_libpq_lead_through_pgsleuth(
     monkeypatch.setenv("DATABASE_URL", "user={} password={} dbname={}".format(*words(dsn)))
     done = project.run("--pgsleuth", "-k", "quick")
     done.stdout.fnmatch_lines(["pgsleuth: pointed at it: PGHOST"])
-    assert "TEST test_plain.py::test_quick" in project.names()
+    assert "test_plain.py::test_quick" in project.names()
 
 
 def words(dsn: str) -> tuple[str, str, str]:
@@ -159,7 +159,7 @@ def test_a_variable_of_another_name_leads_through_pgsleuth(
     )
     done = project.run("--pgsleuth", "--pgsleuth-url-variable=SHOP_URL", "-k", "quick")
     done.stdout.fnmatch_lines(["pgsleuth: pointed at it: SHOP_URL"])
-    assert "TEST test_plain.py::test_quick" in project.names()
+    assert "test_plain.py::test_quick" in project.names()
 
 
 def test_ctrl_c_ends_pgsleuth_with_its_report(project: Project) -> None:
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_pgsleuth_with_its_report(project: Project) -> None:
         assert process.wait(LONG_S) == pytest.ExitCode.INTERRUPTED
         assert not processes_of(project)
     assert "KeyboardInterrupt" in (project.folder / "output").read_text()
-    assert "TEST test_plain.py::test_waits" in project.names()
+    assert "test_plain.py::test_waits" in project.names()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -177,7 +177,7 @@ def test_pgsleuth_ends_with_a_pytest_that_is_killed(project: Project, number: in
         process.send_signal(number)
         process.wait(LONG_S)
         eventually("pgsleuth outlives pytest", lambda: not processes_of(project))
-    assert "TEST test_plain.py::test_waits" in project.names()
+    assert "test_plain.py::test_waits" in project.names()
 
 
 def test_a_pgsleuth_that_dies_is_told(project: Project) -> None:

@@ -28,7 +28,7 @@ def test_budgets_and_routes_of_flask(
     done = project.run("--pgsleuth")
     done.assert_outcomes(passed=1, failed=1)
     done.stdout.fnmatch_lines(
-        ["*query budget of 3 exceeded: 4 statements*", "*test_shop.py:14, in GET /pages/<int:number>*"]
+        ["*query budget of 3 exceeded: 4 statements*", "*test_shop.py:14, in GET /pages/{number}*"]
     )
-    found = project.endpoint("GET /pages/<int:number>")["endpoint"]
+    found = project.endpoint("GET /pages/{number}")["endpoint"]
     assert (found["requests"], found["queries"]["max"], found["attribution"]) == (2, 4, "exact")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 
 from pgsleuth_pytest import database, results
+from pgsleuth_pytest.marks import Marks
 from pgsleuth_pytest.statements import Statement, Tracker, worst
 
 
@@ -136,7 +140,30 @@ def test_endpoints_are_judged_by_severity_and_fixtures_never(severity: str | Non
             row("GET", "/a", "NEEDS_OPTIMIZATION", critical=1),
             row("GET", "/b", "PASS", medium=1),
             row("GET", "/c", "PASS"),
-            row("FIXTURES", "test_x.py", "NEEDS_OPTIMIZATION", high=1),
+            row("fixtures", "of test_x.py", "NEEDS_OPTIMIZATION", high=1),
         ]
     }
     assert results.needing(report, severity) == names
+
+
+def test_marks_that_cannot_be_sent_are_counted_and_tried_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "marks")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as link,
+    ):
+        marks = Marks(path)
+        marks.say(link, (("route", "/a'b"),))
+        assert marks.lost == 1
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            marks.say(link, (("route", "/a'b"),))
+            marks.say(link, (("route", "/a'b"),))
+            marks.say(link, ())
+            host, port = link.getsockname()
+            client = f"client='{host}:{port}'"
+            assert [listener.recv(999).decode() for _ in range(2)] == [f"{client},route='/a%27b'", client]
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listener.recv(999)
+        marks.close()

@@ -20,6 +20,7 @@ class Marks:
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(_PATIENCE_S)
+        self.lost = 0
         # By connection, not by port: a port is soon another connection's.
         self._said: WeakKeyDictionary[Any, tuple[str, Pairs]] = WeakKeyDictionary()
 
@@ -38,7 +39,8 @@ class Marks:
         try:
             self._socket.sendto(text.encode(), self._path)
         except OSError:
-            return  # pgsleuth has ended: the session says so at its end
+            self.lost += 1  # the session tells at its end, and when pgsleuth has ended, that
+            return
         self._said[connection] = (client, pairs)
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from pgsleuth_pytest.statements import CALL, Statement, tracker, worst
 # What the controller of pytest-xdist tells its workers, by their environment.
 _FOR_WORKERS = "_PYTEST_PGSLEUTH"
 _KEY = "pgsleuth_session"
+_LOST = "pgsleuth_lost_marks"
 _MARKER = "query_budget"
 
 
@@ -337,6 +338,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_KEY] = {name: sorted(tests) for name, tests in tracker.tests_of.items()}
+        output[_LOST] = tracker.lost_marks
     if ours.process is None or ours.report_dir is None:
         return
     died = not ours.process.is_running
@@ -360,8 +362,10 @@ _MAY_FAIL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """A worker of pytest-xdist has ended: which test went through which endpoint is known to it alone."""
-    for name, tests in (getattr(node, "workeroutput", None) or {}).get(_KEY, {}).items():
+    output = getattr(node, "workeroutput", None) or {}
+    for name, tests in output.get(_KEY, {}).items():
         tracker.tests_of.setdefault(name, set()).update(tests)
+    tracker.lost_by_workers += output.get(_LOST, 0)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -384,6 +388,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             " Let it use the fixture pgsleuth.dsn, or name its variable by --pgsleuth-url-variable.",
             yellow=True,
         )
+    if tracker.lost_marks:
+        lost = f"{tracker.lost_marks} times pgsleuth could not be told whose statements come"
+        write(f"{lost}: some have a wrong name.", yellow=True)
     severity = config.getoption("pgsleuth_fail_on")
     bad = results.with_tests(results.needing(report, severity or "low"), tracker.tests_of)
     if bad:

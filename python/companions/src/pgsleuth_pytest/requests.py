@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
 from pgsleuth_pytest.statements import Request, request, serving
 
 _Scope = MutableMapping[str, Any]
+# A parameter of Django's and Flask's; pgsleuth writes it like FastAPI's.
+_PARAMETER = re.compile(r"<(?:[^<>:]*:)?(\w+)>")
 
 
 def hook_django() -> None:
@@ -37,15 +40,20 @@ def _of_django(request: Any) -> Request:
     def route() -> str:
         match = request.resolver_match
         if match is not None and match.route is not None:
-            return f"/{match.route}"
+            return _readable(f"/{match.route}")
         if not early:
             try:
-                early.append(f"/{resolve(request.path_info, getattr(request, 'urlconf', None)).route}")
+                found = resolve(request.path_info, getattr(request, "urlconf", None))
+                early.append(_readable(f"/{found.route}"))
             except Resolver404:
                 early.append(str(request.path_info))
         return early[0]
 
     return Request(request.method or "", route)
+
+
+def _readable(route: str) -> str:
+    return _PARAMETER.sub(r"{\1}", route)
 
 
 def hook_starlette() -> None:
@@ -111,7 +119,7 @@ def hook_flask() -> None:
     def served(self: Any, *args: Any, **kwargs: Any) -> Any:
         now = flask.request
         method, rule, path = now.method, now.url_rule, now.path
-        with serving(Request(method, lambda: rule.rule if rule is not None else path)):
+        with serving(Request(method, lambda: _readable(rule.rule) if rule is not None else path)):
             return dispatch(self, *args, **kwargs)
 
     flask.Flask.full_dispatch_request = served  # type: ignore[method-assign]

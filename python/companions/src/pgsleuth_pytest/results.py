@@ -34,7 +34,7 @@ def needing(report: Mapping[str, Any], severity: str | None = None) -> list[str]
     return [
         str(endpoint["name"])
         for endpoint in report.get("endpoints") or ()
-        if endpoint.get("method") != FIXTURES
+        if not str(endpoint["name"]).startswith(FIXTURES)
         and (endpoint["status"] == NEEDS or any(endpoint["issues"][name] for name in worse))
     ]
 
@@ -51,5 +51,5 @@ def with_tests(names: Iterable[str], tests_of: Mapping[str, Iterable[str]]) -> l
         shown = ", ".join(tests[:_MAX_TESTS]) + (
             f" and {len(tests) - _MAX_TESTS} others" if len(tests) > _MAX_TESTS else ""
         )
-        lines.append(f"{name}  <- {shown}" if tests and not name.endswith(shown) else name)
+        lines.append(f"{name}  <- {shown}" if tests and name != shown else name)
     return lines

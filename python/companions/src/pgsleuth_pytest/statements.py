@@ -18,7 +18,7 @@ from pgsleuth_pytest.callsite import Locator
 from pgsleuth_pytest.marks import Marks
 
 CALL = "call"
-TEST, FIXTURES = "TEST", "FIXTURES"
+FIXTURES = "fixtures of "
 
 # What steers the connection, as pgsleuth tells it from the application's own statements.
 _STEERING = re.compile(
@@ -114,6 +114,7 @@ class Tracker:
         self.current: Test | None = None
         self.marks: Marks | None = None
         self.tests_of: dict[str, set[str]] = {}
+        self.lost_by_workers = 0
         self._lock = threading.Lock()
         self._locator = Locator(os.getcwd())
         # Connections whose statements Django or SQLAlchemy tell of.
@@ -121,6 +122,10 @@ class Tracker:
 
     def relative_to(self, root: str) -> None:
         self._locator = Locator(root)
+
+    @property
+    def lost_marks(self) -> int:
+        return self.lost_by_workers + (self.marks.lost if self.marks is not None else 0)
 
     def begin(self, nodeid: str, phase: str) -> Test:
         self.current = Test(nodeid, phase, new_id())
@@ -138,8 +143,8 @@ class Tracker:
         if not text or not times or _STEERING.match(text):
             return
         place = self._locator.find()
-        method, route, number = self._named()
-        endpoint = f"{method} {route}".strip()
+        names, number = self._named()
+        endpoint = " ".join(name for name in names.values() if name)
         with self._lock:
             test = self.current
             if test is not None:
@@ -148,21 +153,22 @@ class Tracker:
                     test.statements.append(Statement(sql, times, where, endpoint))
                     self.tests_of.setdefault(endpoint, set()).add(test.nodeid)
             if self.marks is not None:
-                pairs = {"framework": framework, "method": method, "request": number, "route": route}
+                pairs = {**names, "framework": framework, "request": number}
                 if place:
                     pairs["code.file.path"], pairs["code.line.number"] = place[0], str(place[1])
                 self.marks.say(connection, tuple(sorted((k, v) for k, v in pairs.items() if v)))
 
-    def _named(self) -> tuple[str, str, str]:
+    def _named(self) -> tuple[dict[str, str], str]:
+        """What pgsleuth makes the endpoint's name of, and what no other request or test has."""
         serving_now = request.get()
         if serving_now is not None:
-            return serving_now.method, serving_now.route(), serving_now.id
+            return {"method": serving_now.method, "route": serving_now.route()}, serving_now.id
         test = self.current
         if test is None:
-            return FIXTURES, "pytest", f"{os.getpid():x}-0"
+            return {"action": f"{FIXTURES}the session"}, f"{os.getpid():x}-0"
         if test.phase == CALL:
-            return TEST, test.nodeid, test.id
-        return FIXTURES, test.nodeid.split("::")[0], test.id
+            return {"action": test.nodeid}, test.id
+        return {"action": FIXTURES + test.nodeid.split("::")[0]}, test.id
 
 
 tracker = Tracker()
