@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,10 @@ def project(  # noqa: PLR0913, PLR0917 # fixtures
     binary: str,
     installed: str,
     dsn: str,
-) -> Project:
+) -> Iterator[Project]:
     """The project that the test's module names."""
+    # Where a pytest that is killed leaves what it had. Not below pytester's: that is too long for a socket.
+    temporary = tempfile.mkdtemp(prefix="companions-")
     shutil.copytree(HERE / "projects" / request.module.PROJECT, pytester.path, dirs_exist_ok=True)
     made = Project(
         pytester,
@@ -122,8 +125,10 @@ def project(  # noqa: PLR0913, PLR0917 # fixtures
             "PYTHONPATH": f"{installed}{os.pathsep}{pytester.path}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PGSLEUTH_BIN": binary,
+            "TMPDIR": temporary,
             **request.module.environment(dsn),
         },
     )
     made.prepare(monkeypatch)
-    return made
+    yield made
+    shutil.rmtree(temporary)

@@ -187,3 +187,13 @@ def test_a_pgsleuth_that_dies_is_told(project: Project) -> None:
         (project.folder / "go-on").touch()
         assert process.wait(LONG_S) == pytest.ExitCode.INTERNAL_ERROR
     assert "pgsleuth ended with exit code -9" in (project.folder / "output").read_text()
+
+
+def test_a_temporary_folder_with_a_long_name_is_no_hindrance(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.folder / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    assert project.run("--pgsleuth", "-k", "quick").ret == pytest.ExitCode.OK
+    assert "test_plain.py::test_quick" in project.names()

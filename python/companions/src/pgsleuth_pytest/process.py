@@ -21,6 +21,7 @@ STOP_S = 60
 _TRIES = 5  # another process may take a free port before pgsleuth does
 _LISTEN_FAILED = 4  # its exit code
 _PR_SET_PDEATHSIG = 1
+_LONGEST_FOLDER = 70
 # pgsleuth refuses variables of its prefix that it does not know.
 _OURS = ("PGSLEUTH_BIN", "PGSLEUTH_VENV", "PGSLEUTH_ADMIN_URL", "PGSLEUTH_LONG", "PGSLEUTH_TEST_DSN")
 _NOT_ITS = ("PGSLEUTH_LISTEN", "PGSLEUTH_UPSTREAM", "PGSLEUTH_MARKS", "PGSLEUTH_REPORT_DIR", "DATABASE_URL")
@@ -42,6 +43,11 @@ def find_binary(named: str) -> str:
     if path is None:
         raise CannotRunError("no program pgsleuth: give --pgsleuth-bin or PGSLEUTH_BIN, or put it on PATH")
     return os.path.abspath(path)
+
+
+def _short_folder() -> str | None:
+    """The path of a Unix socket is limited; not everybody's temporary folder is."""
+    return None if len(tempfile.gettempdir()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 # one of its own in it
 
 
 def _free_port() -> int:
@@ -66,7 +72,7 @@ class Pgsleuth:
         self._upstream = upstream
         self.report_dir = report_dir
         self.port = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="pgsleuth-pytest-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="pgsleuth-pytest-", dir=_short_folder()))
         self.marks = str(self._folder / "marks")
         self._process: subprocess.Popen[bytes] | None = None
         self.code: int | None = None
