@@ -138,19 +138,42 @@ static bool is_row_write(const struct unit_exchange *x)
            x->n_values >= 2 && may_have_one_key(x->statement);
 }
 
-static bool somebody_wrote(const struct row *row, const struct unit_exchange *read,
-                           const struct unit_exchange *write)
+/* The write of another connection between the two, or NULL. What `write` is will be known when it
+ * is judged; so will others be whose facts are still to come, but those known by now are preferred.
+ */
+static const struct row_write *others_write(const struct row *row, const struct unit_exchange *read,
+                                            const struct unit_exchange *write)
 {
+    const struct row_write *found = NULL;
     for (int i = 0; i < WRITES_KEPT; i++) {
         const struct row_write *w = &row->writes[i];
         if (w->at_us <= read->start_us || w->at_us >= write->start_us ||
-            w->session == write->session)
+            w->session == write->session || !may_have_one_key(w->statement))
             continue;
-        /* What `write` is will be known when it is judged; of others it must be known now. */
         if (w->statement == write->statement || has_one_key(w->statement))
-            return true;
+            return w;
+        found = w;
     }
-    return false;
+    return found;
+}
+
+/* Cases that count on the word of one statement of others, which is not known yet. */
+enum { EXTRA_STATEMENT, EXTRA_CASES };
+
+static const struct statement *counted_on(const struct tally *t)
+{
+    return (const void *)(uintptr_t)
+        t->extra[EXTRA_STATEMENT]; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* False when the tally counts on another one already. */
+static bool count_on(struct tally *t, const struct statement *s)
+{
+    if (counted_on(t) != NULL && counted_on(t) != s)
+        return false;
+    t->extra[EXTRA_STATEMENT] = (uintptr_t)s;
+    t->extra[EXTRA_CASES]++;
+    return true;
 }
 
 /* `read` is the latest read of the row before it. */
@@ -158,10 +181,13 @@ static void judge_write(struct rows *r, const struct unit *u, const struct unit_
                         const struct unit_exchange *x, uint64_t key)
 {
     const struct row *row = map64_get(&r->by_key, key);
-    if (row == NULL || !sets_values(x->statement) || !somebody_wrote(row, read, x))
+    const struct row_write *w =
+        row != NULL && sets_values(x->statement) ? others_write(row, read, x) : NULL;
+    if (w == NULL)
         return;
     struct tally *t = tally_get(r->tallies, u->endpoint, x->statement, read->statement, x->tag);
-    if (t != NULL)
+    bool known = w->statement == x->statement || has_one_key(w->statement);
+    if (t != NULL && (known || count_on(t, w->statement)))
         tally_add(t, 1, 0);
 }
 
@@ -222,9 +248,11 @@ static bool is_as_it_looked(const struct statement *write, const struct statemen
 
 static void judge(const struct audit *a, const struct tally *t, struct findings *out)
 {
-    if (!is_as_it_looked(t->statement, t->other))
-        return;
     uint64_t n = t->count.count;
+    if (counted_on(t) != NULL && !has_one_key(counted_on(t)))
+        n -= t->extra[EXTRA_CASES];
+    if (n == 0 || !is_as_it_looked(t->statement, t->other))
+        return;
     struct measure m = {
         .what = "updates lost",
         .value = (double)n,

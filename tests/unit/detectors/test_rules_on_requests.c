@@ -226,6 +226,7 @@ static void test_statements_that_need_each_others_rows_are_nothing(void **state)
 #define STOCK "SELECT n FROM stock WHERE id = $1"
 #define STORE "UPDATE stock SET n = $1 WHERE id = $2"
 #define TAKE  "UPDATE stock SET n = n - $1 WHERE id = $2"
+#define CLEAR "UPDATE stock SET n = 0 WHERE place = $1 AND id = $2" /* no row by one key */
 
 static void store(struct traffic *t, uint64_t session, const char *sql, int64_t id)
 {
@@ -246,11 +247,13 @@ static void tell_facts(struct traffic *t)
     traffic_facts(t, STOCK " FOR UPDATE", FACT_WHERE | FACT_FOR_UPDATE, "stock", "id");
     traffic_facts(t, STORE, FACT_WHERE, "stock", "id");
     traffic_facts(t, TAKE, FACT_WHERE, "stock", "id");
+    traffic_facts(t, CLEAR, FACT_WHERE, "stock", "place id");
 }
 
 /* Two connections: one reads, the other writes, the first writes back. The parser may have been
  * busy all that time, and answers behind it. */
-static bool meet_with(const char *read, const char *write, bool again, bool late)
+static bool meet_with(const char *read, const char *others, const char *write, bool again,
+                      bool late)
 {
     struct traffic *t = traffic_new();
     traffic_tag(t, "POST", "/buy", NULL, NULL);
@@ -258,7 +261,7 @@ static bool meet_with(const char *read, const char *write, bool again, bool late
         tell_facts(t);
     look(t, 1, read, 7);
     look(t, 2, STOCK, 7);
-    store(t, 2, STORE, 7);
+    store(t, 2, others, 7);
     if (again)
         look(t, 1, read, 7);
     store(t, 1, write, 7);
@@ -275,8 +278,10 @@ static bool meet_with(const char *read, const char *write, bool again, bool late
 
 static bool meet(const char *read, const char *write, bool again)
 {
-    bool lost = meet_with(read, write, again, false);
-    assert_int_equal(meet_with(read, write, again, true), lost);
+    bool lost = meet_with(read, STORE, write, again, false);
+    assert_int_equal(meet_with(read, STORE, write, again, true), lost);
+    assert_int_equal(meet_with(read, TAKE, write, again, false), lost);
+    assert_int_equal(meet_with(read, TAKE, write, again, true), lost);
     return lost;
 }
 
@@ -316,6 +321,13 @@ static void test_write_that_computes_locks_or_looks_again_loses_nothing(void **s
     assert_false(meet(STOCK, STORE, true));
 }
 
+static void test_write_behind_one_that_finds_its_row_otherwise_loses_nothing(void **state)
+{
+    (void)state;
+    assert_false(meet_with(STOCK, CLEAR, STORE, false, false));
+    assert_false(meet_with(STOCK, CLEAR, STORE, false, true));
+}
+
 static void test_write_of_another_row_or_in_a_later_request_loses_nothing(void **state)
 {
     (void)state;
@@ -352,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_write_over_another_connections_change_is_a_lost_update),
         cmocka_unit_test(test_lost_update_of_a_busy_row_is_found_after_more_writes),
         cmocka_unit_test(test_write_that_computes_locks_or_looks_again_loses_nothing),
+        cmocka_unit_test(test_write_behind_one_that_finds_its_row_otherwise_loses_nothing),
         cmocka_unit_test(test_write_of_another_row_or_in_a_later_request_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
