@@ -162,8 +162,8 @@ enum { EXTRA_STATEMENT, EXTRA_CASES };
 
 static const struct statement *counted_on(const struct tally *t)
 {
-    return (const void *)(uintptr_t)
-        t->extra[EXTRA_STATEMENT]; /* NOLINT(performance-no-int-to-ptr) */
+    uintptr_t kept = (uintptr_t)t->extra[EXTRA_STATEMENT];
+    return (const void *)kept; /* NOLINT(performance-no-int-to-ptr) */
 }
 
 /* False when the tally counts on another one already. */

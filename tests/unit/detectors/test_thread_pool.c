@@ -26,8 +26,8 @@ static struct traffic *usual(void)
 /* `clients` ask again at once for some seconds; `servers` of them are served at a time. */
 static void press(struct traffic *t, int clients, int servers, int seconds)
 {
-    int64_t free_us[MOST];
-    int64_t ask_us[MOST];
+    int64_t free_us[MOST] = {0};
+    int64_t ask_us[MOST] = {0};
     int64_t began_us = t->now_us;
     for (int i = 0; i < servers; i++)
         free_us[i] = began_us;
