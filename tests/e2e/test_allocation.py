@@ -198,7 +198,7 @@ def test_start_with_the_admin_api_without_memory_is_said_or_serves(
     server: Server, tmp_path: Path, step: int
 ) -> None:
     found = lives(server, tmp_path, NOT_LIBCRYPTOS, step, **OPTIONS)
-    assert_said(found, 10)
+    assert_said(found, 5)
     assert_served(found)
 
 

@@ -403,14 +403,8 @@ def test_http_request_that_blocks_the_loop_is_told(
     assert item(outcome, 36) == ("fail" if blocks else "pass")
 
 
-# A machine without time to spare serves fewer at once than there are threads.
-SPARE_TIME = pytest.mark.long
-
-
-@pytest.mark.parametrize(
-    ("route", "waits"),
-    [pytest.param("/faults/threads", True, marks=SPARE_TIME), ("/twins/threads", False)],
-)
+@pytest.mark.long  # a machine without time to spare serves fewer at once than there are threads
+@pytest.mark.parametrize(("route", "waits"), [("/faults/threads", True), ("/twins/threads", False)])
 def test_http_requests_that_wait_for_a_thread_are_told(
     setup: Callable[..., Setup], route: str, waits: bool
 ) -> None:
