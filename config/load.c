@@ -9,6 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Put what the same command line said before in front. */
+static int add_to_earlier(const struct cfg_options *options, const struct cfg_option *option,
+                          struct cfg_value *value, struct cfg_error *err)
+{
+    struct strbuf text;
+    strbuf_init(&text, CFG_TEXT_MAX);
+    strbuf_printf(&text, "%s,%s", cfg_get_text(options, option), value->text);
+    char *joined = text.failed ? NULL : strdup(strbuf_text(&text));
+    strbuf_fini(&text);
+    free(value->text);
+    value->text = joined;
+    return joined != NULL ? CFG_OK : cfg_fail(err, CFG_E_NO_MEMORY, "out of memory");
+}
+
 int cfg_apply(struct cfg_options *options, const struct cfg_option *option, const char *text,
               const char *where, struct cfg_origin origin, struct cfg_error *err)
 {
@@ -22,6 +36,12 @@ int cfg_apply(struct cfg_options *options, const struct cfg_option *option, cons
             explicit_bzero(value.text, strlen(value.text));
         free(value.text);
         return CFG_OK;
+    }
+    if ((option->flags & CFG_REPEATABLE) != 0 && origin.kind == CFG_FROM_COMMAND_LINE &&
+        held->kind == origin.kind) {
+        result = add_to_earlier(options, option, &value, err);
+        if (result != CFG_OK)
+            return result;
     }
     cfg_set(options, option, value);
     *held = origin;

@@ -32,6 +32,7 @@ enum cfg_flag {
     CFG_NOT_IN_FILE = 2,  /* decides about the file itself */
     CFG_POWER_OF_TWO = 4, /* refused otherwise */
     CFG_DATABASE_URL = 8, /* falls back to the variable DATABASE_URL */
+    CFG_REPEATABLE = 16,  /* a text; given again on the command line, it adds with a comma */
 };
 
 struct cfg_option {

@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -29,7 +28,6 @@ enum {
     PLAN_RING_BYTES = 1024 * 1024,
     END_WAIT_S = 5, /* for facts and plans still on their way */
     END_TURN_MS = 20,
-    SUMMARY_MAX = 1024 * 1024,
 };
 
 struct app {
@@ -119,8 +117,7 @@ static enum exit_code start_auditor(struct app *app)
     }
     struct auditor_options options = {
         .settings = &app->settings,
-        .report_dir = o->report_dir,
-        .source = o->source,
+        .documents = documents_of_options(o),
         .report_interval_s = o->report_interval_s,
         .capture = app->capture,
         .marks = app->marks,
@@ -245,29 +242,6 @@ static void wait_for_answers(struct app *app)
              clock_monotonic_us() < until);
 }
 
-static unsigned terminal_width(void)
-{
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return 0;
-}
-
-static void print_summary(const struct app *app)
-{
-    struct strbuf text;
-    strbuf_init(&text, SUMMARY_MAX);
-    bool color =
-        isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL; /* NOLINT(concurrency-mt-unsafe) */
-    if (documents_summary(auditor_audit(app->auditor), app->options->source, color,
-                          terminal_width(), &text) == 0) {
-        fputs(strbuf_text(&text), stdout);
-        printf("\nreport: %s/report.yaml\n", app->options->report_dir);
-        fflush(stdout);
-    }
-    strbuf_fini(&text);
-}
-
 static void close_admin(struct app *app)
 {
     admin_free(app->admin);
@@ -286,7 +260,8 @@ static enum exit_code finish(struct app *app)
     enum exit_code r = EXIT_OK;
     if (auditor_finish(app->auditor, &end) != 0)
         r = EXIT_REPORT_DIR;
-    print_summary(app);
+    struct documents documents = documents_of_options(app->options);
+    documents_print(auditor_audit(app->auditor), &documents);
     if (capture_close(app->capture) != 0)
         r = EXIT_REPORT_DIR;
     app->capture = NULL;

@@ -2,7 +2,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "proxy/documents.h"
 #include "proxy/lexicon.h"
 #include "proxy/marks.h"
 #include "proxy/parser.h"
@@ -385,8 +384,7 @@ int auditor_write_report(struct auditor *a)
 {
     char error[512];
     a->last_report_us = now_us(a);
-    int r =
-        documents_write(a->audit, a->options.source, a->options.report_dir, error, sizeof(error));
+    int r = documents_write(a->audit, &a->options.documents, error, sizeof(error));
     if (r != 0)
         log_error("%s", error);
     return r;

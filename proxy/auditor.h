@@ -17,6 +17,7 @@
 #include "detectors/advisor/advisor.h"
 #include "detectors/audit.h"
 #include "proxy/capture.h"
+#include "proxy/documents.h"
 
 struct event_base;
 struct auditor;
@@ -26,8 +27,7 @@ enum { AUDITOR_MAX_RINGS = 64 + 1 }; /* of the workers, and the advisor's */
 
 struct auditor_options {
     const struct det_settings *settings;
-    const char *report_dir;         /* borrowed */
-    const char *source;             /* folder of the application; borrowed; empty: none */
+    struct documents documents;     /* where reports go */
     int64_t report_interval_s;      /* 0: only when asked */
     struct capture_writer *capture; /* borrowed; NULL: none */
     struct marks *marks;            /* borrowed, not started yet; NULL: none are listened for */

@@ -1,8 +1,10 @@
 #include "proxy/documents.h"
 
+#include "common/log.h"
 #include "detectors/result.h"
 #include "proxy/files.h"
 #include "proxy/sources.h"
+#include "report/format.h"
 #include "report/slug.h"
 #include "report/text.h"
 #include "report/tree.h"
@@ -11,8 +13,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-enum { DOCUMENT_MAX = 256 * 1024 * 1024 };
+enum { DOCUMENT_MAX = 256 * 1024 * 1024, SUMMARY_MAX = 1024 * 1024 };
 
 static int no_memory(char *error, size_t error_size)
 {
@@ -20,19 +24,17 @@ static int no_memory(char *error, size_t error_size)
     return -1;
 }
 
-/* One tree into one file; takes the tree over. */
-static int write_tree(json_t *tree, const char *folder, const char *name, char *error,
+static int write_tree(const json_t *tree, const char *folder, const char *name, char *error,
                       size_t error_size)
 {
     struct strbuf text;
     strbuf_init(&text, DOCUMENT_MAX);
     int r = -1;
-    if (tree == NULL || rpt_yaml(tree, &text) != 0 || text.failed)
+    if (rpt_yaml(tree, &text) != 0 || text.failed)
         no_memory(error, error_size);
     else
         r = files_write(folder, name, strbuf_span(&text), error, error_size);
     strbuf_fini(&text);
-    json_decref(tree);
     return r;
 }
 
@@ -59,7 +61,10 @@ static int write_endpoints(const struct result *result, const char *folder, char
         snprintf(names[i], sizeof(names[i]), "%s.yaml", rpt_slug(slugs, i));
         keep[i] = names[i];
         json_t *tree = rpt_tree_endpoint(result, &result->endpoints[i]);
-        if (write_tree(tree, sub, names[i], error, error_size) != 0)
+        int written = tree == NULL ? no_memory(error, error_size)
+                                   : write_tree(tree, sub, names[i], error, error_size);
+        json_decref(tree);
+        if (written != 0)
             goto out;
     }
     files_remove_others(sub, ".yaml", keep, result->n_endpoints);
@@ -71,30 +76,198 @@ out:
     return r;
 }
 
-int documents_write(const struct audit *audit, const char *source, const char *folder, char *error,
+/* --- what was asked for besides --- */
+
+struct documents documents_of_options(const struct cfg_options *options)
+{
+    return (struct documents){
+        .source = options->source,
+        .folder = options->report_dir,
+        .outputs = options->output,
+    };
+}
+
+/* The next of the outputs; empty ones between two commas are none. False at the end. */
+static bool next_output(struct span *rest, struct span *text)
+{
+    while (rest->len > 0) {
+        *text = span_head(*rest, span_find_byte(*rest, ','));
+        *rest = span_skip(*rest, text->len + 1);
+        if (text->len > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_standard_output(const struct rpt_output *output)
+{
+    return span_is(output->path, "-");
+}
+
+/* A path as folder and name. False when it is too long. */
+static bool split_path(struct span path, char folder[PATH_MAX], char name[NAME_MAX + 1])
+{
+    size_t at = path.len;
+    while (at > 0 && path.data[at - 1] != '/')
+        at--;
+    struct span last = span_skip(path, at);
+    if (at >= PATH_MAX || last.len > NAME_MAX)
+        return false;
+    snprintf(name, NAME_MAX + 1, "%.*s", (int)last.len, (const char *)last.data);
+    if (at > 0)
+        snprintf(folder, PATH_MAX, "%.*s", (int)at, (const char *)path.data);
+    else
+        snprintf(folder, PATH_MAX, ".");
+    return true;
+}
+
+static bool refuse_output(struct span text)
+{
+    struct strbuf known;
+    strbuf_init(&known, 1024);
+    rpt_format_names(&known);
+    log_error("--output: %.*s: no format has this ending; write FORMAT:FILE with one of %s",
+              (int)text.len, (const char *)text.data, strbuf_text(&known));
+    strbuf_fini(&known);
+    return false;
+}
+
+bool documents_are_known(const struct documents *d)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    while (next_output(&rest, &text)) {
+        if (!rpt_output_read(text, &output))
+            return refuse_output(text);
+    }
+    return true;
+}
+
+static int prepare_output(struct span text, char *error, size_t error_size)
+{
+    struct rpt_output output;
+    char folder[PATH_MAX];
+    char name[NAME_MAX + 1];
+    if (!rpt_output_read(text, &output) || is_standard_output(&output))
+        return 0;
+    if (split_path(output.path, folder, name))
+        return files_prepare_folder(folder, error, error_size);
+    snprintf(error, error_size, "cannot write an output: its name is too long");
+    return -1;
+}
+
+int documents_prepare(const struct documents *d, char *error, size_t error_size)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    while (next_output(&rest, &text)) {
+        if (prepare_output(text, error, error_size) != 0)
+            return -1;
+    }
+    return files_prepare_folder(d->folder, error, error_size);
+}
+
+static int write_output(const json_t *tree, const struct rpt_output *output, char *error,
+                        size_t error_size)
+{
+    char folder[PATH_MAX];
+    char name[NAME_MAX + 1];
+    struct strbuf text;
+    strbuf_init(&text, DOCUMENT_MAX);
+    int r = -1;
+    if (output->format->write(tree, &text) != 0 || text.failed)
+        no_memory(error, error_size);
+    else if (split_path(output->path, folder, name))
+        r = files_write(folder, name, strbuf_span(&text), error, error_size);
+    strbuf_fini(&text);
+    return r;
+}
+
+static int write_outputs(const json_t *tree, const struct documents *d, char *error,
+                         size_t error_size)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    while (next_output(&rest, &text)) {
+        if (rpt_output_read(text, &output) && !is_standard_output(&output) &&
+            write_output(tree, &output, error, error_size) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int documents_write(const struct audit *audit, const struct documents *d, char *error,
                     size_t error_size)
 {
     struct result *result = result_new(audit);
     if (result == NULL)
         return no_memory(error, error_size);
-    sources_quote(result, source);
-    int r = write_endpoints(result, folder, error, error_size);
+    sources_quote(result, d->source);
+    json_t *tree = rpt_tree(result);
+    int r = tree == NULL ? no_memory(error, error_size)
+                         : write_endpoints(result, d->folder, error, error_size);
     if (r == 0)
-        r = write_tree(rpt_tree(result), folder, "report.yaml", error, error_size);
+        r = write_tree(tree, d->folder, "report.yaml", error, error_size);
+    if (r == 0)
+        r = write_outputs(tree, d, error, error_size);
+    json_decref(tree);
     result_free(result);
     return r;
 }
 
-int documents_summary(const struct audit *audit, const char *source, bool color, unsigned width,
-                      struct strbuf *out)
+/* --- the standard output --- */
+
+static struct rpt_text_options terminal(void)
+{
+    struct winsize size;
+    struct rpt_text_options options = {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it */
+        .color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL,
+    };
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        options.width = size.ws_col;
+    return options;
+}
+
+static bool print_outputs(const json_t *tree, const struct documents *d)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    bool any = false;
+    while (next_output(&rest, &text)) {
+        if (!rpt_output_read(text, &output) || !is_standard_output(&output))
+            continue;
+        struct strbuf document;
+        strbuf_init(&document, DOCUMENT_MAX);
+        if (output.format->write(tree, &document) == 0)
+            fputs(strbuf_text(&document), stdout);
+        strbuf_fini(&document);
+        any = true;
+    }
+    return any;
+}
+
+static void print_summary(const json_t *tree, const struct documents *d)
+{
+    struct strbuf text;
+    strbuf_init(&text, SUMMARY_MAX);
+    if (rpt_text_summary(tree, &text, terminal()) == 0)
+        printf("%s\nreport: %s/report.yaml\n", strbuf_text(&text), d->folder);
+    strbuf_fini(&text);
+}
+
+void documents_print(const struct audit *audit, const struct documents *d)
 {
     struct result *result = result_new(audit);
     if (result != NULL)
-        sources_quote(result, source);
+        sources_quote(result, d->source);
     json_t *tree = result != NULL ? rpt_tree(result) : NULL;
-    struct rpt_text_options options = {.width = width, .color = color};
-    int r = tree != NULL ? rpt_text_summary(tree, out, options) : -1;
+    if (tree != NULL && !print_outputs(tree, d))
+        print_summary(tree, d);
+    fflush(stdout);
     json_decref(tree);
     result_free(result);
-    return r == 0 && !out->failed ? 0 : -1;
 }

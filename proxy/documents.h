@@ -1,21 +1,35 @@
 /*
- * A result written down: report.yaml for all, endpoints/<name>.yaml for each, and the summary for
- * the terminal.
+ * A result written down: report.yaml for all, endpoints/<name>.yaml for each, whatever documents
+ * were asked for besides, and the summary for the terminal.
  */
 #ifndef PGSLEUTH_PROXY_DOCUMENTS_H
 #define PGSLEUTH_PROXY_DOCUMENTS_H
 
-#include "common/strbuf.h"
+#include "config/config.h"
 #include "detectors/audit.h"
 
-/* Judge what the audit holds and write all files into `folder`, which exists. Files of endpoints
- * that are gone are removed. 0, or -1 with one line in `error`; a file is old or new, never half.
- */
-int documents_write(const struct audit *audit, const char *source, const char *folder, char *error,
+/* Where documents go and what they quote. Borrowed texts. */
+struct documents {
+    const char *source;  /* folder of the application's source, or "" */
+    const char *folder;  /* of report.yaml */
+    const char *outputs; /* files of other formats with commas between them, "-" among them */
+};
+
+struct documents documents_of_options(const struct cfg_options *options);
+
+/* Whether each output has a format; when not, the line has been logged. */
+bool documents_are_known(const struct documents *d);
+
+/* Prove that all can be written, and make the folders. 0, or -1 with one line in `error`. */
+int documents_prepare(const struct documents *d, char *error, size_t error_size);
+
+/* Judge what the audit holds and write all files. Files of endpoints that are gone are removed. 0,
+ * or -1 with one line in `error`; a file is old or new, never half. */
+int documents_write(const struct audit *audit, const struct documents *d, char *error,
                     size_t error_size);
 
-/* Append the terminal's summary. 0, or -1 without memory. */
-int documents_summary(const struct audit *audit, const char *source, bool color, unsigned width,
-                      struct strbuf *out);
+/* Print to the standard output: what was asked for there, or else the summary, in colours and to
+ * the width of a terminal, and where the report is. */
+void documents_print(const struct audit *audit, const struct documents *d);
 
 #endif

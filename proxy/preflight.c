@@ -2,7 +2,7 @@
 
 #include "common/log.h"
 #include "http/route.h"
-#include "proxy/files.h"
+#include "proxy/documents.h"
 #include "proxy/listener.h"
 #include "proxy/sources.h"
 
@@ -212,13 +212,14 @@ static enum exit_code check_servers(const struct cfg_options *options, const str
 static enum exit_code check_resources(const struct cfg_options *options, const struct preflight *p)
 {
     char error[512];
-    if (!sources_are_there(options->source))
+    struct documents documents = documents_of_options(options);
+    if (!sources_are_there(options->source) || !documents_are_known(&documents))
         return EXIT_USAGE;
     enum exit_code r = preflight_listeners(p);
     if (r != EXIT_OK)
         return r;
-    if (files_prepare_folder(options->report_dir, error, sizeof(error)) != 0) {
-        log_error("%s; choose another folder with --report-dir", error);
+    if (documents_prepare(&documents, error, sizeof(error)) != 0) {
+        log_error("%s; choose another place with --report-dir or --output", error);
         return EXIT_REPORT_DIR;
     }
     return check_servers(options, p);

@@ -270,3 +270,8 @@ int rpt_text_summary(const json_t *tree, struct strbuf *out, struct rpt_text_opt
     rpt_screen_fini(&s);
     return out->failed ? RPT_E_NO_MEMORY : RPT_OK;
 }
+
+int rpt_plain(const json_t *tree, struct strbuf *out)
+{
+    return rpt_text_summary(tree, out, (struct rpt_text_options){0});
+}

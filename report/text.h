@@ -21,4 +21,7 @@ struct rpt_text_options {
 int rpt_text_summary(const json_t *tree, struct strbuf *out, struct rpt_text_options options)
     __attribute__((warn_unused_result));
 
+/* The same without colours, at the default width: report/format.h. */
+int rpt_plain(const json_t *tree, struct strbuf *out) __attribute__((warn_unused_result));
+
 #endif

@@ -4,13 +4,10 @@
 #include "detectors/audit.h"
 #include "proxy/capture.h"
 #include "proxy/documents.h"
-#include "proxy/files.h"
 #include "proxy/settings.h"
 #include "proxy/sources.h"
 
 #include <stdio.h>
-
-enum { SUMMARY_MAX = 1024 * 1024 };
 
 /* A capture being read: its first record says how to judge the rest. */
 struct replay {
@@ -63,18 +60,13 @@ static void take(void *context, const struct record_header *record)
 static enum exit_code write_down(const struct replay *replay)
 {
     char error[512];
-    const char *folder = replay->options->report_dir;
-    if (files_prepare_folder(folder, error, sizeof(error)) != 0 ||
-        documents_write(replay->audit, replay->options->source, folder, error, sizeof(error)) !=
-            0) {
+    struct documents documents = documents_of_options(replay->options);
+    if (documents_prepare(&documents, error, sizeof(error)) != 0 ||
+        documents_write(replay->audit, &documents, error, sizeof(error)) != 0) {
         log_error("%s", error);
         return EXIT_REPORT_DIR;
     }
-    struct strbuf text;
-    strbuf_init(&text, SUMMARY_MAX);
-    if (documents_summary(replay->audit, replay->options->source, false, 0, &text) == 0)
-        printf("%s\nreport: %s/report.yaml\n", strbuf_text(&text), folder);
-    strbuf_fini(&text);
+    documents_print(replay->audit, &documents);
     return replay->traffic ? EXIT_OK : EXIT_NO_TRAFFIC;
 }
 
@@ -89,7 +81,8 @@ static enum exit_code report(const struct cfg_options *options)
         log_error("report: the capture is a file, not a URL");
         return EXIT_USAGE;
     }
-    if (!sources_are_there(options->source))
+    struct documents documents = documents_of_options(options);
+    if (!sources_are_there(options->source) || !documents_are_known(&documents))
         return EXIT_USAGE;
     struct replay replay = {.options = options};
     char error[512];

@@ -29,6 +29,16 @@ static void test_args_last_of_two_values_wins(void **state)
     cfg_options_fini(&l.options);
 }
 
+static void test_args_repeatable_option_adds(void **state)
+{
+    (void)state;
+    struct loaded l = load_words(WORDS("-oa.json", "-o", "-", "--output=b.yaml"),
+                                 WORDS("PGSLEUTH_OUTPUT=lost.json"));
+    assert_loaded(&l);
+    assert_string_equal(l.options.output, "a.json,-,b.yaml");
+    cfg_options_fini(&l.options);
+}
+
 static void test_args_bool_has_three_forms(void **state)
 {
     (void)state;
@@ -179,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_args_every_form_of_value_is_taken),
         cmocka_unit_test(test_args_last_of_two_values_wins),
+        cmocka_unit_test(test_args_repeatable_option_adds),
         cmocka_unit_test(test_args_bool_has_three_forms),
         cmocka_unit_test(test_args_positional_arguments_are_returned_in_order),
         cmocka_unit_test(test_args_empty_argument_is_positional),

@@ -1,4 +1,4 @@
-#include "report/text_parts.h"
+#include "report/read.h"
 
 const struct rpt_severity rpt_severities[RPT_SEVERITIES] = {
     {"critical", "CRITICAL", RPT_STYLE_ALARM},
