@@ -47,7 +47,8 @@ def test_standard_output_takes_a_document_instead_of_the_summary(tmp_path: Path)
 def test_output_without_a_format_is_refused_with_2(output: str, tmp_path: Path) -> None:
     done = report(tmp_path, f"--output={output}")
     assert done.returncode == 2
-    assert "--output: " in done.stderr and "yaml, json" in done.stderr
+    assert "--output: " in done.stderr
+    assert "yaml, json" in done.stderr
     assert not (tmp_path / "report").exists()
 
 
@@ -71,4 +72,5 @@ def test_run_refuses_an_output_without_a_format(server: Server, tmp_path: Path) 
     done = run_command(
         "run", "--upstream", server.app.url(), f"--report-dir={tmp_path / 'report'}", "-o", "x.xls"
     )
-    assert done.returncode == 2 and "--output: x.xls" in done.stderr
+    assert done.returncode == 2
+    assert "--output: x.xls" in done.stderr
