@@ -179,11 +179,6 @@ static const struct usage *main_usage(const struct audit *a, const struct statem
     return most;
 }
 
-static double share_of(uint64_t part, uint64_t whole)
-{
-    return whole > 0 ? (double)part / (double)whole : 0;
-}
-
 static const struct advice_texts texts = {
     .sqlalchemy =
         "# One answer for all requests of the next minute; drop it where {table} is written.\n"
@@ -212,9 +207,9 @@ static const char *simulation_of(struct arena *arena, const struct read *r, doub
     for (int i = 0; i < N_TTLS; i++) {
         char saved[DET_MS_MAX];
         strbuf_printf(&b, "%s%d s: %.0f %% hits, %s a minute saved, %.1f %% stale",
-                      i > 0 ? "; " : "", ttl_s[i], 100 * share_of(r->hits[i], r->executions),
+                      i > 0 ? "; " : "", ttl_s[i], 100 * measure_ratio(r->hits[i], r->executions),
                       det_ms((double)r->saved_us[i] / 1000 / minutes, saved),
-                      100 * share_of(r->stale[i], r->hits[i]));
+                      100 * measure_ratio(r->stale[i], r->hits[i]));
     }
     return det_take(arena, &b);
 }
@@ -223,7 +218,7 @@ static void fill(struct findings *out, struct finding *f, const struct read *r,
                  const struct usage *u, double minutes)
 {
     const char *simulation = simulation_of(out->arena, r, minutes);
-    double hits = share_of(r->hits[TTL_60], r->executions);
+    double hits = measure_ratio(r->hits[TTL_60], r->executions);
     f->tag = u->tag;
     f->confidence = 0.7; /* writers that do not pass here are not seen */
     f->basis = BASIS_MEASURED;
@@ -241,7 +236,7 @@ static void fill(struct findings *out, struct finding *f, const struct read *r,
         det_text(out->arena, "Cache this read of %s for 60 s (predicted hit ratio %.0f %%)",
                  u->endpoint->name, 100 * hits);
     /* Hits are counted over all endpoints: this one's part of them, by its calls. */
-    f->saved_ms = (double)r->saved_us[TTL_60] / 1000 * share_of(u->calls, r->executions);
+    f->saved_ms = (double)r->saved_us[TTL_60] / 1000 * measure_ratio(u->calls, r->executions);
     f->kind = GAIN_MODELLED;
     f->method =
         "measured time of the executions that a cache of 60 s would have answered, simulated "
@@ -259,8 +254,8 @@ static void judge(const struct audit *a, const struct read *r, struct findings *
     const double min_hits = 0.5;
     double minutes = (double)(r->last_us - r->first_us) / 60e6;
     if (minutes < shortest_run || r->hits[TTL_60] < MIN_HITS ||
-        share_of(r->hits[TTL_60], r->executions) < min_hits ||
-        share_of(r->stale[TTL_60], r->hits[TTL_60]) > max_stale)
+        measure_ratio(r->hits[TTL_60], r->executions) < min_hits ||
+        measure_ratio(r->stale[TTL_60], r->hits[TTL_60]) > max_stale)
         return;
     double saved_ms = (double)r->saved_us[TTL_60] / 1000 / minutes;
     const struct measure m = {

@@ -63,8 +63,8 @@ static void judge_leaks(const struct http_route *route, struct findings *out)
 
 static bool is_known_to_clients(const struct route_caching *c)
 {
-    return route_share(c->validators, c->answers) >= MOST ||
-           route_share(c->lasting, c->answers) >= MOST;
+    return measure_ratio(c->validators, c->answers) >= MOST ||
+           measure_ratio(c->lasting, c->answers) >= MOST;
 }
 
 static void judge(const struct audit *a, const struct http_route *route, struct findings *out)
@@ -78,7 +78,7 @@ static void judge(const struct audit *a, const struct http_route *route, struct 
         return;
     struct measure m = {
         .what = "of the answers were sent before, unchanged",
-        .value = route_share(c->repeated, c->answers),
+        .value = measure_ratio(c->repeated, c->answers),
         .levels = audit_settings(a)->http_caching,
         .confidence = 0.8,
     };
@@ -100,7 +100,7 @@ static void judge(const struct audit *a, const struct http_route *route, struct 
                                  f->endpoint->name);
     f->expected_improvement =
         det_text(out->arena, "%s less for each answer that a client has already (measured)",
-                 usage_bytes(route_share(c->repeated_bytes, c->repeated), each));
+                 usage_bytes(measure_ratio(c->repeated_bytes, c->repeated), each));
     route_advice(out->arena, f, fastapi, django);
 }
 

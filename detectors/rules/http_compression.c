@@ -26,7 +26,7 @@ static void judge(const struct audit *a, const struct http_route *route, struct 
 {
     const struct route_coding *c = &route->coding;
     double saved = 1 - routes_compressed(route);
-    double mean = route_share(c->plain_bytes, c->plain);
+    double mean = measure_ratio(c->plain_bytes, c->plain);
     if (c->plain < MIN_PLAIN || c->samples == 0 || saved < MIN_SAVED)
         return;
     struct measure m = {

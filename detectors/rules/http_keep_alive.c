@@ -44,7 +44,7 @@ static void on_finish(void *state, const struct audit *a, struct findings *out)
     struct totals t = sum_up(a);
     struct measure m = {
         .what = "connections a request",
-        .value = route_share(t.connections.first, t.requests),
+        .value = measure_ratio(t.connections.first, t.requests),
         .levels = audit_settings(a)->http_keep_alive,
         .confidence = 0.8,
     };
@@ -53,8 +53,8 @@ static void on_finish(void *state, const struct audit *a, struct findings *out)
     struct finding *f = route_finding(out, &det_http_keep_alive, t.most, &m, t.connections.first);
     if (f == NULL)
         return;
-    bool application = route_share(t.connections.closed, t.requests) >= MOSTLY;
-    bool asked = route_share(t.connections.client_closing, t.requests) >= MOSTLY;
+    bool application = measure_ratio(t.connections.closed, t.requests) >= MOSTLY;
+    bool asked = measure_ratio(t.connections.client_closing, t.requests) >= MOSTLY;
     measure_cap(f, application ? SEVERITY_MEDIUM : SEVERITY_LOW);
     f->requests = t.requests;
     f->issue = det_text(out->arena, "%s for nearly each request, at %s most",

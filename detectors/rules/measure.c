@@ -2,6 +2,17 @@
 
 #include "detectors/text.h"
 
+double measure_ratio(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+double measure_share(uint64_t part, uint64_t whole)
+{
+    double share = measure_ratio(part, whole);
+    return share < 1 ? share : 1;
+}
+
 bool measure_reached(const struct measure *m)
 {
     return m->value >= m->levels.low;

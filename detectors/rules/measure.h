@@ -17,6 +17,13 @@ struct measure {
     const char *other_role; /* of the second one, likewise */
 };
 
+/* How many parts a whole has on the average; 0 of nothing. */
+double measure_ratio(uint64_t part, uint64_t whole);
+
+/* The same, at most 1: parts that overlap, such as statements sent at once, may exceed their whole.
+ */
+double measure_share(uint64_t part, uint64_t whole);
+
 /* Whether there is a finding at all. */
 bool measure_reached(const struct measure *m);
 

@@ -237,14 +237,13 @@ static bool is_same_finding(const struct proposal *a, const struct proposal *b)
 /* The other statements of the endpoint that the same index serves. */
 static void add_statements(struct finding *f, struct proposals *p, const struct proposal *about)
 {
-    double whole_us = (double)about->usage->endpoint->db_us;
+    uint64_t whole_us = about->usage->endpoint->db_us;
     for (size_t i = 0; i < p->n; i++) {
         struct proposal *other = &p->list[i];
         if (other->taken || other == about || !is_same_finding(about, other))
             continue;
         other->taken = true;
-        if (whole_us > 0)
-            f->time_share += (double)other->usage->time_us.sum / whole_us;
+        f->time_share += measure_ratio(other->usage->time_us.sum, whole_us);
         if (f->n_statements < FINDING_MAX_STATEMENTS)
             f->statements[f->n_statements++] =
                 (struct finding_statement){"statement", other->usage->statement, other->usage};

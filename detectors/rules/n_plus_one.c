@@ -71,12 +71,6 @@ static void on_time(void *state, struct audit *audit, int64_t now_us)
     fan_out_advance(s->fan_out, audit_settings(audit), now_us);
 }
 
-static double share_of(uint64_t part_us, uint64_t whole_us)
-{
-    double share = whole_us > 0 ? (double)part_us / (double)whole_us : 0;
-    return share < 1 ? share : 1;
-}
-
 /* --- the finding --- */
 
 /* Repeats of one parent's column at one endpoint: one loop, one finding. */
@@ -142,7 +136,7 @@ static void fill_evidence(struct finding *f, const struct audit *a, const struct
     f->wasted_ms_p95 = s->wasted_ms_p95;
     f->round_trips_saved = (double)s->trips_p50;
     f->claims = s->claims;
-    f->time_share = share_of(s->repeat_us, database_us(e->endpoint, s));
+    f->time_share = measure_share(s->repeat_us, database_us(e->endpoint, s));
     if (e->parent != NULL)
         f->statements[f->n_statements++] =
             (struct finding_statement){"parent", e->parent, audit_usage(a, e->endpoint, e->parent)};

@@ -171,13 +171,6 @@ static struct activity *activity_of(struct proposals *p, struct span table)
     return a;
 }
 
-static bool is_write(const struct statement *s)
-{
-    enum sql_verb verb = statement_verb(s);
-    return verb == SQL_VERB_INSERT || verb == SQL_VERB_UPDATE || verb == SQL_VERB_DELETE ||
-           verb == SQL_VERB_MERGE;
-}
-
 /* A write's first table is the one it writes to; all others are read. */
 static void count_usage(struct proposals *p, const struct usage *u)
 {
@@ -187,7 +180,7 @@ static void count_usage(struct proposals *p, const struct usage *u)
         struct activity *a = activity_of(p, ledger_table(s, i));
         if (a == NULL)
             continue;
-        if (i == 0 && is_write(s))
+        if (i == 0 && statement_changes_rows(s, statement_verb(s)))
             a->writes += u->calls;
         else
             a->reads += u->calls;

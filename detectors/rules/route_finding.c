@@ -3,11 +3,6 @@
 #include "detectors/advice_parts.h"
 #include "detectors/text.h"
 
-double route_share(uint64_t part, uint64_t whole)
-{
-    return whole > 0 ? (double)part / (double)whole : 0;
-}
-
 struct finding *route_finding(struct findings *out, const struct detector *d,
                               const struct http_route *route, const struct measure *m,
                               uint64_t seen)

@@ -19,7 +19,4 @@ struct finding *route_finding(struct findings *out, const struct detector *d,
 /* Code for FastAPI and Django; what fits is chosen by the statements of the endpoint. */
 void route_advice(struct arena *arena, struct finding *f, const char *fastapi, const char *django);
 
-/* part / whole, 0 without a whole. */
-double route_share(uint64_t part, uint64_t whole);
-
 #endif

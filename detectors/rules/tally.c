@@ -104,8 +104,7 @@ struct finding *tally_finding(struct findings *out, const struct audit *a, const
     f->occurrences.p50 = histogram_percentile(&t->count, 0.50);
     f->occurrences.p95 = histogram_percentile(&t->count, 0.95);
     f->occurrences.max = t->count.max;
-    double share = e->db_us > 0 ? (double)t->cost_us.sum / (double)e->db_us : 0;
-    f->time_share = share < 1 ? share : 1;
+    f->time_share = measure_share(t->cost_us.sum, e->db_us);
     f->wasted_ms_p95 = ms(histogram_percentile(&t->cost_us, 0.95));
     f->saved_ms = ms(t->cost_us.sum);
     f->claims = t->claim;

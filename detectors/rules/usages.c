@@ -17,9 +17,7 @@ void usages_judge(const struct audit *a, struct findings *out, usage_judge *judg
 
 double usage_time_share(const struct usage *u)
 {
-    double whole = (double)u->endpoint->db_us;
-    double share = whole > 0 ? (double)u->time_us.sum / whole : 0;
-    return share < 1 ? share : 1;
+    return measure_share(u->time_us.sum, u->endpoint->db_us);
 }
 
 double usage_work_ms(const struct audit *a, const struct usage *u)
