@@ -2,23 +2,9 @@
 #include "proxy/worker.h"
 #include "wire/startup.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
 static const struct tls *tls_of(const struct session *s)
 {
     return network_tls(s->worker->network);
-}
-
-/* A byte that waits in the kernel, unread: 0 to 255; LEG_AGAIN; LEG_LOST. */
-static int peek(struct session *s)
-{
-    uint8_t byte;
-    ssize_t n = recv(s->client.fd, &byte, 1, MSG_PEEK);
-    if (n == 1)
-        return byte;
-    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? LEG_AGAIN
-                                                                                : LEG_LOST;
 }
 
 /* --- TLS --- */
@@ -104,7 +90,8 @@ static void encryption_requested(struct session *s, enum wire_startup_kind kind)
     s->asked_tls = s->asked_tls || tls;
     s->asked_gss = s->asked_gss || !tls;
     /* Something came together with the request: it cannot be trusted. */
-    if (peek(s) >= 0) {
+    uint8_t early;
+    if (leg_peek(&s->client, &early, 1) > 0) {
         refuse_early_bytes(s);
         return;
     }
@@ -139,10 +126,11 @@ static void packet_complete(struct session *s)
 /* The first byte of all: TLS at once, or a start-up packet. True when a packet can be read. */
 static bool first_byte(struct session *s)
 {
-    int byte = peek(s);
-    if (byte == LEG_AGAIN)
+    uint8_t byte = 0;
+    ssize_t n = leg_peek(&s->client, &byte, 1);
+    if (n == LEG_AGAIN)
         return false;
-    if (byte == LEG_LOST) {
+    if (n != 1) {
         session_close(s, CLOSE_CLIENT_LEFT);
         return false;
     }

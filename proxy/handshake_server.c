@@ -266,11 +266,11 @@ static void ask_for_tls(struct session *s)
 static void answer_arrived(struct session *s)
 {
     uint8_t bytes[2];
-    ssize_t n = recv(s->server.fd, bytes, sizeof(bytes), MSG_PEEK);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    ssize_t n = leg_peek(&s->server, bytes, sizeof(bytes));
+    if (n == LEG_AGAIN)
         return;
-    if (n <= 0 || recv(s->server.fd, bytes, 1, 0) != 1) {
-        connect_failed(s, n < 0 ? errno : ECONNRESET);
+    if (n <= 0 || leg_recv(&s->server, bytes, 1) != 1) {
+        connect_failed(s, s->server.broken ? ENOMEM : ECONNRESET);
         return;
     }
     if (n > 1 && bytes[0] != 'E') {

@@ -88,6 +88,8 @@ void leg_start_tls(struct leg *leg, SSL *ssl)
 
 int leg_handshake(struct leg *leg)
 {
+    if (leg->broken)
+        return LEG_LOST;
     ERR_clear_error();
     int r = SSL_do_handshake(leg->ssl);
     if (r == 1) {
@@ -162,16 +164,27 @@ static ssize_t recv_tls(struct leg *leg, void *buffer, size_t size)
     }
 }
 
+static ssize_t recv_plain(const struct leg *leg, void *buffer, size_t size, int flags)
+{
+    ssize_t n = recv(leg->fd, buffer, size, flags);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? LEG_AGAIN : LEG_LOST;
+}
+
+ssize_t leg_peek(const struct leg *leg, void *buffer, size_t size)
+{
+    assert(leg->ssl == NULL);
+    return leg->broken ? LEG_LOST : recv_plain(leg, buffer, size, MSG_PEEK);
+}
+
 ssize_t leg_recv(struct leg *leg, void *buffer, size_t size)
 {
     if (leg->broken)
         return LEG_LOST;
     if (leg->ssl != NULL)
         return recv_tls(leg, buffer, size);
-    ssize_t n = recv(leg->fd, buffer, size, 0);
-    if (n >= 0)
-        return n;
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? LEG_AGAIN : LEG_LOST;
+    return recv_plain(leg, buffer, size, 0);
 }
 
 bool leg_has_more(const struct leg *leg, size_t got, size_t size)

@@ -67,6 +67,9 @@ int leg_handshake(struct leg *leg);
 /* Begin or end listening for bytes. */
 void leg_read(struct leg *leg, bool on);
 
+/* Bytes that wait in the kernel, which stay there: as leg_recv. Before TLS only. */
+ssize_t leg_peek(const struct leg *leg, void *buffer, size_t size);
+
 /* Read: bytes read, 0 at the end of the stream, LEG_AGAIN or LEG_LOST. */
 ssize_t leg_recv(struct leg *leg, void *buffer, size_t size);
 

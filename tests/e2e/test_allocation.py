@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -21,7 +22,17 @@ import pytest
 import wire
 from admin import OPTIONS, Api
 from failing import HELPER, LIBCRYPTOS, NOT_LIBCRYPTOS, PROGRAM, Memory
-from proxy import LOADER, RUNNING, SANITIZER, Proxy, binary, clean_environment, sanitizer_files, yaml
+from proxy import (
+    LOADER,
+    RUNNING,
+    SANITIZER,
+    Proxy,
+    binary,
+    clean_environment,
+    eventually,
+    sanitizer_files,
+    yaml,
+)
 from server import OPEN_ROLE, Server, Target, free_port
 
 # Kerberos, which libpq asks at each login, reads through a null pointer when it finds no memory.
@@ -310,6 +321,34 @@ def test_session_without_memory_leaves_the_next_one_in_peace(sessions: list[Sess
 
 def test_session_without_memory_is_right_or_is_told(sessions: list[Session]) -> None:
     assert [session for session in sessions if session.outcome == "silent"] == []
+
+
+@pytest.mark.parametrize("n", range(1, 5))
+def test_client_that_speaks_late_is_served_or_told_without_memory(
+    server: Server, tmp_path: Path, n: int
+) -> None:
+    """Its first byte comes when whatever was done about the missing memory is done."""
+    memory = Memory(tmp_path / "memory")
+    proxy = Proxy(tmp_path / "proxy", server.app, env=memory.environment())
+    memory.disarm()
+    proxy.launch()
+    try:
+        assert listens(proxy)
+        memory.arm(n)
+        with wire.connect(proxy.target) as peer:
+            peer.settimeout(PATIENCE_S)
+            eventually("the allocation", lambda: memory.failed() or memory.seen() >= 2)
+            assert select.select([peer], [], [], 0.2)[0] == [] or peer.recv(1) == b""
+            memory.disarm()
+            session = None
+            with contextlib.suppress(ConnectionError, AssertionError):  # told; a time-out is neither
+                session = wire.log_in(proxy.target, peer)
+            if session is not None:
+                assert [m.type for m in session.ask("SELECT 1")] == ["T", "D", "C", "Z"]
+        proxy.send(signal.SIGTERM)
+        assert end(proxy) == 0
+    finally:
+        proxy.kill()
 
 
 @contextlib.contextmanager
