@@ -22,6 +22,8 @@ SLOW_TEST_S = 900
 def pytest_configure() -> None:
     # A runner that loses patience sends SIGTERM: fixtures must end what they started all the same.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+    # A shell's background ignores it, and what is ignored stays so in every process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

@@ -137,7 +137,7 @@ def test_rule_has_applications_with_the_fault_and_nearly_with_it(rule: str) -> N
 def test_precision_and_recall_of_every_rule(
     scores: dict[str, Score],
     capsys: pytest.CaptureFixture[str],
-    record_testsuite_property: Callable[[str, object], None],
+    record_property: Callable[[str, object], None],
 ) -> None:
     lines = [
         f"{len(ALL_APPS)} labelled applications",
@@ -153,7 +153,7 @@ def test_precision_and_recall_of_every_rule(
         if score.precision < precision or score.recall < recall:
             failed.append(f"{rule}: wrong {score.wrong}, missed {score.missed}")
     for line in lines:
-        record_testsuite_property("summary", line)
+        record_property("summary", line)
     with capsys.disabled():
         print("\n" + "\n".join(lines))
     assert not failed, "\n".join(failed)

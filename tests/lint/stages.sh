@@ -73,6 +73,7 @@ e2e_tests() { # preset seconds markers
         docker/venv.sh "$DEMO_VENV" &&
         sanitized "e2e-$1" timeout "$2" env PGSLEUTH_BIN="$ROOT/build/$1/pgsleuth" PGSLEUTH_VENV="$DEMO_VENV" \
             PGSLEUTH_TAGS_VENV="$TAGS_VENV" "$TEST_VENV/bin/python" -m pytest tests/e2e -q -ra -p no:cacheprovider -m "$3" \
+            -n "$JOBS" --dist loadfile \
             --junitxml="$RESULTS/e2e-$1.xml"
 }
 

@@ -2,7 +2,7 @@
 
 Each stage left NAME.stage ("ok" or "failed"), those that ran tests NAME.xml in JUnit's form. A stage without
 tests counts as one; so does a stage that failed while its tests did not (it did not build, or left a
-sanitizer's report). What a test said for this place, by record_testsuite_property("summary", line), stands
+sanitizer's report). What a test said for this place, by record_property("summary", line), stands
 above them.
 """
 

@@ -154,10 +154,10 @@ def test_summary_counts_tests_stages_and_broken_stages(tmp_path):
 
 def test_summary_prints_what_tests_say_for_it(tmp_path):
     test = """
-def test_a(record_testsuite_property):
+def test_a(record_property):
     for line in ("rule   right", "n_plus_one  160"):
-        record_testsuite_property("summary", line)
-    record_testsuite_property("other", "not this")
+        record_property("summary", line)
+    record_property("other", "not this")
 """
     (tmp_path / "test_a.py").write_text(test)
     command = [
