@@ -209,13 +209,35 @@ static json_t *issue_counts(const struct endpoint_result *e)
     return out;
 }
 
-static json_t *row(const struct endpoint_result *e, const char *slug)
+static json_t *items_with(const struct checklist_item items[CHECKLIST_ITEMS], enum verdict verdict)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < CHECKLIST_ITEMS; i++) {
+        if (items[i].verdict == verdict)
+            rpt_add(&out, json_integer(items[i].id));
+    }
+    return out;
+}
+
+/* The items that were judged here; of the others the checklist of the whole says why not. */
+static json_t *judged_items(const struct result *r, const struct endpoint_result *e)
+{
+    struct checklist_item items[CHECKLIST_ITEMS];
+    result_checklist_of(r, e, items);
+    json_t *out = json_object();
+    rpt_put(&out, "fail", items_with(items, VERDICT_FAIL));
+    rpt_put(&out, "pass", items_with(items, VERDICT_PASS));
+    return out;
+}
+
+static json_t *row(const struct result *r, const struct endpoint_result *e, const char *slug)
 {
     json_t *out = json_object();
     put_identity(&out, e->endpoint);
     rpt_put(&out, "status", json_string(e->needs_optimization ? "NEEDS_OPTIMIZATION" : "PASS"));
     rpt_put(&out, "performance_score", rpt_performance_score(&e->score));
     rpt_put(&out, "issues", issue_counts(e));
+    rpt_put(&out, "checklist", judged_items(r, e));
     put_numbers(&out, e);
     rpt_put(&out, "report", json_sprintf("endpoints/%s.yaml", slug));
     return out;
@@ -225,6 +247,6 @@ json_t *rpt_endpoints(const struct result *r, const struct rpt_slugs *slugs)
 {
     json_t *out = json_array();
     for (size_t i = 0; i < r->n_endpoints; i++)
-        rpt_add(&out, row(&r->endpoints[i], rpt_slug(slugs, i)));
+        rpt_add(&out, row(r, &r->endpoints[i], rpt_slug(slugs, i)));
     return out;
 }
