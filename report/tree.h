@@ -2,9 +2,9 @@
  * The canonical tree of a report: the one place that decides what a report says. Every document is
  * a rendering of this tree.
  *
- * The schema stands in report/README.md. Keys come in a fixed order; the keys of the report format
- * that pgsleuth follows keep their name, nesting, type and order, ours are added around them. Equal
- * results give equal trees, key for key.
+ * The schema is report/report.schema.json. Keys come in a fixed order; the keys of the report
+ * format that pgsleuth follows keep their name, nesting, type and order, ours are added around
+ * them. Equal results give equal trees, key for key.
  *
  * The caller gives the tree back with json_decref. The tree borrows nothing from the result.
  */

@@ -14,6 +14,7 @@ from typing import Any, Callable, Protocol
 
 import yaml
 
+import schemas
 from server import Target, end_with_parent, free_port
 
 # Both are safe; libyaml's is faster by far.
@@ -101,10 +102,20 @@ class Outcome:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
+    """A report, which is as the published schema says."""
     with path.open(encoding="utf-8") as file:
         loaded = yaml.load(file, Loader=LOADER)  # noqa: S506 # a safe one
     assert isinstance(loaded, dict), path
+    schemas.check(loaded)
     return loaded
+
+
+def read_reports(folder: Path) -> dict[str, Any]:
+    """The report of all endpoints, or nothing; those of each are looked at, too."""
+    for path in folder.glob("endpoints/*.yaml"):
+        read_yaml(path)
+    report = folder / "report.yaml"
+    return read_yaml(report) if report.is_file() else {}
 
 
 def issues_of(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -217,12 +228,11 @@ class Proxy:
             raise AssertionError(path.read_text(encoding="utf-8", errors="replace"))
         assert code == expect, f"exit code {code}, not {expect}: {self.stderr}"
         self._no_helper_left(helpers)
-        report = self.report_dir / "report.yaml"
         return Outcome(
             code=code,
             stdout=self.stdout,
             stderr=self.stderr,
-            report=read_yaml(report) if report.is_file() else {},
+            report=read_reports(self.report_dir),
             report_dir=self.report_dir,
         )
 
