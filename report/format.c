@@ -1,6 +1,10 @@
 #include "report/format.h"
 
+#include "report/annotations.h"
 #include "report/json.h"
+#include "report/junit.h"
+#include "report/markdown.h"
+#include "report/sarif.h"
 #include "report/text.h"
 #include "report/yaml.h"
 

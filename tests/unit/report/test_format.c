@@ -21,6 +21,9 @@ static void test_endings(void **state)
     read_as("out/report.yml", "yml", "out/report.yml");
     read_as("a.b.json", "json", "a.b.json");
     read_as("/x/summary.txt", "text", "/x/summary.txt");
+    read_as("comment.md", "markdown", "comment.md");
+    read_as("report.sarif", "sarif", "report.sarif");
+    read_as("junit.xml", "junit", "junit.xml");
 }
 
 static void test_format_in_front(void **state)
@@ -28,6 +31,7 @@ static void test_format_in_front(void **state)
     (void)state;
     read_as("json:-", "json", "-");
     read_as("yaml:report.txt", "yaml", "report.txt");
+    read_as("github:-", "github", "-");
     read_as("-", "text", "-");
     read_as("C:report.json", "json", "C:report.json"); /* not a format: part of the name */
 }
