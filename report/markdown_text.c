@@ -43,16 +43,13 @@ static void put_run(struct strbuf *out, char c, size_t n)
         strbuf_putc(out, c);
 }
 
-/* A pipe ends a cell even in code unless a backslash stands before it that is not itself escaped;
- * behind an odd number of them one more is shown, which is better than another cell. */
+/* A pipe ends a cell even in code, unless a backslash stands before it, which is then not shown. */
 static void put_cell(struct strbuf *out, struct span text)
 {
-    size_t backslashes = 0;
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] == '|')
-            put_run(out, '\\', 1 + backslashes % 2);
+            strbuf_putc(out, '\\');
         strbuf_putc(out, (char)text.data[i]);
-        backslashes = text.data[i] == '\\' ? backslashes + 1 : 0;
     }
 }
 

@@ -86,12 +86,13 @@ class Outcome:
     stderr: str
     report: dict[str, Any]
     report_dir: Path
+    endpoints: dict[str, dict[str, Any]]  # their reports, by the path in the aggregate report
 
     def endpoint(self, name: str) -> dict[str, Any]:
         """The report of one endpoint, by its name in the aggregate report."""
         rows = [row for row in self.report["endpoints"] if row["name"] == name]
         assert len(rows) == 1, [row["name"] for row in self.report["endpoints"]]
-        return read_yaml(self.report_dir / rows[0]["report"])
+        return self.endpoints[rows[0]["report"]]
 
     def rules(self, name: str) -> set[str]:
         """The rules that found something on one endpoint."""
@@ -108,14 +109,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     assert isinstance(loaded, dict), path
     schemas.check(loaded)
     return loaded
-
-
-def read_reports(folder: Path) -> dict[str, Any]:
-    """The report of all endpoints, or nothing; those of each are looked at, too."""
-    for path in folder.glob("endpoints/*.yaml"):
-        read_yaml(path)
-    report = folder / "report.yaml"
-    return read_yaml(report) if report.is_file() else {}
 
 
 def issues_of(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -228,12 +221,15 @@ class Proxy:
             raise AssertionError(path.read_text(encoding="utf-8", errors="replace"))
         assert code == expect, f"exit code {code}, not {expect}: {self.stderr}"
         self._no_helper_left(helpers)
+        report = self.report_dir / "report.yaml"
+        endpoints = self.report_dir.glob("endpoints/*.yaml")
         return Outcome(
             code=code,
             stdout=self.stdout,
             stderr=self.stderr,
-            report=read_reports(self.report_dir),
+            report=read_yaml(report) if report.is_file() else {},
             report_dir=self.report_dir,
+            endpoints={f"endpoints/{path.name}": read_yaml(path) for path in endpoints},
         )
 
     def _no_helper_left(self, helpers: list[int]) -> None:

@@ -179,8 +179,7 @@ def test_markdown_has_every_finding_or_says_how_many_more(written: list[Written]
 
 
 def one_line(text: str) -> str:
-    """As a cell shows it: behind an odd number of backslashes a pipe gets one more."""
-    return re.sub(r"\\+\|", r"\\|", re.sub("[\n\t]", " ", text).strip(" "))
+    return re.sub("[\n\t]", " ", text).strip(" ")
 
 
 def test_markdown_table_has_the_worst_endpoints(written: list[Written]) -> None:
@@ -192,7 +191,8 @@ def test_markdown_table_has_the_worst_endpoints(written: list[Written]) -> None:
             cells = row.xpath("td")
             assert len(cells) == 7
             cell = one_line(cells[0].text_content())
-            assert cell in names or any(name.startswith(cell.rstrip("…").rstrip()) for name in names), cell
+            cut = cell.rstrip("…").rstrip()
+            assert cell in names or (cell != cut and any(name.startswith(cut) for name in names)), cell
 
 
 # --- SARIF

@@ -5,6 +5,7 @@
 #define PGSLEUTH_TESTS_REPORT_RENDERED_H
 
 #include "cmocka_all.h"
+#include "common/strbuf.h"
 #include "golden.h"
 #include "report/error.h"
 #include "report/tree.h"
