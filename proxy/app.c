@@ -105,14 +105,14 @@ static enum exit_code start_auditor(struct app *app)
         app->capture = capture_create(o->capture, error, sizeof(error));
         if (app->capture == NULL) {
             log_error("%s", error);
-            return EXIT_REPORT_DIR;
+            return EXIT_USAGE;
         }
     }
     if (app->preflight.marks.count > 0) {
         app->marks = marks_open(&app->preflight.marks, app->epoch_us, error, sizeof(error));
         if (app->marks == NULL) {
             log_error("marks: %s", error);
-            return EXIT_LISTEN;
+            return EXIT_USAGE;
         }
     }
     struct auditor_options options = {
@@ -163,7 +163,7 @@ static enum exit_code start_workers(struct app *app)
         struct worker *w = worker_new(&options, i, error, sizeof(error));
         if (w == NULL) {
             log_error("%s", error);
-            return EXIT_LISTEN;
+            return EXIT_USAGE;
         }
         app->workers[app->n_workers++] = w;
         options.first = app->workers[0];
@@ -259,11 +259,11 @@ static enum exit_code finish(struct app *app)
     };
     enum exit_code r = EXIT_OK;
     if (auditor_finish(app->auditor, &end) != 0)
-        r = EXIT_REPORT_DIR;
+        r = EXIT_INTERNAL;
     struct documents documents = documents_of_options(app->options);
     documents_print(auditor_audit(app->auditor), &documents);
     if (capture_close(app->capture) != 0)
-        r = EXIT_REPORT_DIR;
+        r = EXIT_INTERNAL;
     app->capture = NULL;
     return r;
 }

@@ -61,13 +61,16 @@ static enum exit_code write_down(const struct replay *replay)
 {
     char error[512];
     struct documents documents = documents_of_options(replay->options);
-    if (documents_prepare(&documents, error, sizeof(error)) != 0 ||
-        documents_write(replay->audit, &documents, error, sizeof(error)) != 0) {
+    if (documents_prepare(&documents, error, sizeof(error)) != 0) {
         log_error("%s", error);
-        return EXIT_REPORT_DIR;
+        return EXIT_USAGE;
+    }
+    if (documents_write(replay->audit, &documents, error, sizeof(error)) != 0) {
+        log_error("%s", error);
+        return EXIT_INTERNAL;
     }
     documents_print(replay->audit, &documents);
-    return replay->traffic ? EXIT_OK : EXIT_NO_TRAFFIC;
+    return replay->traffic ? EXIT_OK : EXIT_TOO_LITTLE;
 }
 
 static enum exit_code report(const struct cfg_options *options)
@@ -87,7 +90,7 @@ static enum exit_code report(const struct cfg_options *options)
     struct replay replay = {.options = options};
     char error[512];
     bool cut = false;
-    enum exit_code code = EXIT_CAPTURE;
+    enum exit_code code = EXIT_USAGE;
     if (capture_read(path, take, &replay, &cut, error, sizeof(error)) != 0)
         log_error("%s", error);
     else if (replay.fault != NULL)
@@ -95,7 +98,7 @@ static enum exit_code report(const struct cfg_options *options)
     else if (replay.audit == NULL) {
         /* The run was killed before its first record was written. */
         log_error("the capture %s holds no whole record yet", path);
-        code = EXIT_NO_TRAFFIC;
+        code = EXIT_TOO_LITTLE;
     } else {
         if (cut)
             log_warning("the capture %s ends in the middle of a record, which is left out", path);
