@@ -114,7 +114,10 @@ static void reference_scope(unsigned scope, struct strbuf *out)
         unsigned bit;
         const char *name;
     } commands[] = {
-        {CFG_RUN, "run"}, {CFG_REPORT, "report"}, {CFG_HEALTH, "health"}, {CFG_DOCTOR, "doctor"}};
+#define SCOPE(id, bit, name) {bit, name},
+#include "config/scopes.def"
+#undef SCOPE
+    };
     const char *comma = "";
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if ((scope & commands[i].bit) == 0)

@@ -10,7 +10,7 @@ struct command {
     unsigned scope;
     const char *arguments;
     const char *help;
-    enum exit_code (*run)(const struct cli_input *in);
+    int (*run)(const struct cli_input *in);
 };
 
 static const struct command commands[] = {
@@ -25,7 +25,9 @@ enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]), HELP_MAX = 64 * 1024
 static void print_help(void)
 {
     printf("pgsleuth: a performance auditor between a Python web application and PostgreSQL\n\n"
-           "usage: pgsleuth COMMAND [OPTIONS]\n\ncommands:\n");
+           "usage: pgsleuth COMMAND [OPTIONS]\n"
+           "       pgsleuth URL [OPTIONS]     run in front of the server at postgresql://...\n\n"
+           "commands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (commands[i].help != NULL)
             printf("  %-8s %-8s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
@@ -88,7 +90,7 @@ bool cli_options(const struct cli_input *in, const char *command, unsigned scope
     return false;
 }
 
-enum exit_code cli_main(int argc, char **argv, char **envp)
+int cli_main(int argc, char **argv, char **envp)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -97,6 +99,8 @@ enum exit_code cli_main(int argc, char **argv, char **envp)
     }
     if (strcmp(name, "--version") == 0)
         name = "version";
+    if (cfg_url_is_postgresql(name))
+        return cli_run_url(&(struct cli_input){.argc = argc - 1, .argv = argv + 1, .envp = envp});
     const struct command *command = find(name);
     if (command == NULL) {
         if (argc > 1)

@@ -111,7 +111,8 @@ static void judge_clear_to_tls(struct doctor *d, const struct probe *p)
            "case C: work; SCRAM-SHA-256-PLUS is taken out of the server's offer (Npgsql wants "
            "--no-tls-strip-channel-binding and Channel Binding=Disable)");
     else
-        fail(d, EXIT_USAGE, what, "case C with the server's offer untouched: libpq refuses to log in",
+        fail(d, EXIT_USAGE, what,
+             "case C with the server's offer untouched: libpq refuses to log in",
              "leave tls.strip_channel_binding on");
 }
 
@@ -220,7 +221,7 @@ static enum exit_code examine(const struct cfg_options *options)
     return d.code;
 }
 
-enum exit_code cli_doctor(const struct cli_input *in)
+int cli_doctor(const struct cli_input *in)
 {
     struct cfg_options options;
     enum exit_code code;

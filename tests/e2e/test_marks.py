@@ -198,7 +198,7 @@ def test_what_is_no_mark_changes_nothing(address: str, pgsleuth: StartProxy, ser
     [
         ("nonsense", 2, 'marks: "nonsense" is not host:port'),
         ("127.0.0.1:0", 2, "with a port of 1 to 65535"),
-        ("/nowhere/marks.sock", 4, "marks: cannot listen on /nowhere/marks.sock: No such file"),
+        ("/nowhere/marks.sock", 2, "marks: cannot listen on /nowhere/marks.sock: No such file"),
     ],
 )
 def test_marks_that_cannot_be_listened_for_end_the_start(
