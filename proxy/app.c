@@ -10,6 +10,7 @@
 #include "proxy/listener.h"
 #include "proxy/marks.h"
 #include "proxy/preflight.h"
+#include "proxy/progress.h"
 #include "proxy/renewal.h"
 #include "proxy/reserve.h"
 #include "proxy/settings.h"
@@ -51,6 +52,7 @@ struct app {
     struct admin *admin; /* NULL: none is wanted */
     struct worker *workers[MAX_WORKERS];
     size_t n_workers;
+    struct progress *progress;   /* NULL: nobody is told */
     struct command *command;   /* NULL: none is to be run */
     struct rlimit descriptors; /* before it was raised */
     int64_t epoch_us;
@@ -465,6 +467,13 @@ static enum exit_code lead_here(struct app *app)
     return r;
 }
 
+/* The terminal of a command is the command's. */
+static void start_progress(struct app *app)
+{
+    if (app->wishes->command == NULL && app->options->log_level >= LOG_LEVEL_INFO)
+        app->progress = progress_new(app->base, app->auditor, app->workers, app->n_workers);
+}
+
 int app_run(const struct cfg_options *options, const struct app_wishes *wishes)
 {
     struct app app = {.options = options, .wishes = wishes};
@@ -477,7 +486,9 @@ int app_run(const struct cfg_options *options, const struct app_wishes *wishes)
     if (r == EXIT_OK) {
         start_admin(&app);
         auditor_start(app.auditor);
+        start_progress(&app);
         event_base_dispatch(app.base);
+        progress_free(app.progress);
         code = command_code(app.command);
         r = finish(&app);
         tell_ledger(&app);
