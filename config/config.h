@@ -157,4 +157,22 @@ void cfg_help(struct strbuf *out, unsigned scope);
 /* Append a Markdown table of all options. */
 void cfg_reference(struct strbuf *out);
 
+/* Append the options as paragraphs of a man page (man(7)). */
+void cfg_man(struct strbuf *out);
+
+/* Append text as a man page takes it: nothing in it is taken for a request or an escape. */
+void cfg_man_text(const char *text, struct strbuf *out);
+
+/* What a shell that completes words wants to know of an option. Static texts. */
+struct cfg_word {
+    char name[80];     /* as on the command line, without its dashes */
+    char letter;       /* or 0 */
+    const char *value; /* what kind of value it takes, "PATH"; NULL: none, and there is --no-NAME */
+    const char *choices; /* "a|b|c" of its values, or NULL */
+    const char *help;
+};
+
+/* False when no command of `scope` takes the option. */
+bool cfg_word(enum cfg_id id, unsigned scope, struct cfg_word *out);
+
 #endif

@@ -52,7 +52,7 @@ struct app {
     struct admin *admin; /* NULL: none is wanted */
     struct worker *workers[MAX_WORKERS];
     size_t n_workers;
-    struct progress *progress;   /* NULL: nobody is told */
+    struct progress *progress; /* NULL: nobody is told */
     struct command *command;   /* NULL: none is to be run */
     struct rlimit descriptors; /* before it was raised */
     int64_t epoch_us;

@@ -60,9 +60,8 @@ static void judge(struct progress *p)
         return;
     struct result *r = result_new(auditor_audit(p->auditor));
     if (r != NULL)
-        p->judged = (struct judged){.endpoints = r->n_endpoints,
-                                    .findings = r->n_findings,
-                                    .understood = understood(r)};
+        p->judged = (struct judged){
+            .endpoints = r->n_endpoints, .findings = r->n_findings, .understood = understood(r)};
     result_free(r);
     int64_t pause_us = (clock_monotonic_us() - began_us) * JUDGE_PAUSE;
     p->judge_at_us = began_us + (pause_us > JUDGE_LEAST_US ? pause_us : JUDGE_LEAST_US);

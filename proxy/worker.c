@@ -15,7 +15,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000, EPOCH_MS = 5, MEASURE_EVERY = 64 };
+enum {
+    ACCEPTS_A_TURN = 64,
+    ACCEPT_PAUSE_MS = 100,
+    COMPLAINT_US = 1000000,
+    EPOCH_MS = 5,
+    MEASURE_EVERY = 64
+};
 
 int64_t worker_now(const struct worker *w)
 {

@@ -90,9 +90,9 @@ struct worker {
     struct http_session *http_sessions;
     struct http_session *http_reap;
     struct http_context http;
-    unsigned reads; /* since the last pass that was measured */
+    unsigned reads;        /* since the last pass that was measured */
     int64_t pass_began_us; /* 0: this one is not */
-    atomic_ulong passes; /* of bytes through the relay that were measured */
+    atomic_ulong passes;   /* of bytes through the relay that were measured */
     atomic_ulong passes_us;
     size_t read_size;
     struct wire_context wire;
@@ -128,7 +128,8 @@ void worker_free(struct worker *w);
 /* Microseconds since the run started. */
 int64_t worker_now(const struct worker *w);
 
-/* Around the reading and writing of some bytes: one in many is measured, so that it costs nothing. */
+/* Around the reading and writing of some bytes: one in many is measured, so that it costs nothing.
+ */
 void worker_begin_pass(struct worker *w);
 void worker_end_pass(struct worker *w);
 

@@ -153,11 +153,17 @@ static bool is_looked_at(const struct check *c, const char *endpoint)
     return !is_set(c->criteria->endpoints) || is_listed(c->criteria->endpoints, endpoint);
 }
 
-static void fail(struct check *c, const char *kind, const char *what)
+/* A text that was cut at its maximum is one; without memory there is none. */
+static json_t *text_of(const struct strbuf *what)
+{
+    return what->no_memory ? NULL : rpt_string(strbuf_text(what));
+}
+
+static void fail(struct check *c, const char *kind, const struct strbuf *what)
 {
     json_t *one = json_object();
     rpt_put(&one, "kind", json_string(kind));
-    rpt_put(&one, "what", rpt_string(what));
+    rpt_put(&one, "what", text_of(what));
     rpt_add(&c->failures, one);
 }
 
@@ -232,7 +238,7 @@ static void judge_budget(struct check *c, const json_t *row, json_int_t limit)
                   "), %" JSON_INTEGER_FORMAT " are allowed",
                   rpt_text_at(row, "name"), most,
                   json_integer_value(rpt_value_at(row, "queries", "p95")), limit);
-    fail(c, "budget", strbuf_text(&what));
+    fail(c, "budget", &what);
     strbuf_fini(&what);
 }
 
@@ -252,7 +258,7 @@ static void unjudged(struct check *c, const char *before, struct span name, cons
     strbuf_puts(&what, before);
     strbuf_add_span(&what, name);
     strbuf_puts(&what, behind);
-    rpt_add(&c->unjudged, rpt_string(strbuf_text(&what)));
+    rpt_add(&c->unjudged, text_of(&what));
     strbuf_fini(&what);
 }
 
@@ -306,7 +312,7 @@ static void judge_score(struct check *c)
         strbuf_init(&what, WHAT_MAX);
         strbuf_printf(&what, "the score is %" JSON_INTEGER_FORMAT ", at least %d is wanted",
                       json_integer_value(value), c->criteria->min_score);
-        fail(c, "score", strbuf_text(&what));
+        fail(c, "score", &what);
         strbuf_fini(&what);
     }
 }
@@ -323,7 +329,7 @@ static void judge_traffic(struct check *c)
                   "no statement of the application was seen: %" JSON_INTEGER_FORMAT
                   " connections, %" JSON_INTEGER_FORMAT " statements of drivers alone",
                   rpt_count_at(run, "sessions"), rpt_count_at(run, "driver_statements"));
-    rpt_add(&c->unjudged, rpt_string(strbuf_text(&what)));
+    rpt_add(&c->unjudged, text_of(&what));
     strbuf_fini(&what);
 }
 
