@@ -14,7 +14,7 @@ static bool is_shown(const struct cli_command *c)
 /* The first sentence, without what a shell would take for its own. */
 static void add_summary(struct strbuf *out, const char *help)
 {
-    for (size_t i = 0; help[i] != '\0' && i < SUMMARY_MAX; i++) {
+    for (size_t i = 0; i < SUMMARY_MAX && help[i] != '\0'; i++) {
         if (help[i] == '.' && (help[i + 1] == ' ' || help[i + 1] == '\0'))
             break;
         strbuf_putc(out, strchr("'\"`$\\[]:", help[i]) != NULL ? ' ' : help[i]);

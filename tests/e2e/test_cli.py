@@ -130,9 +130,7 @@ def test_port_in_use_is_refused(start: Callable[..., str]) -> None:
         assert f"127.0.0.1:{port}" in start(2, f"--listen=127.0.0.1:{port}")
 
 
-def test_second_pgsleuth_on_the_same_port_is_refused(
-    start: Callable[..., str], pgsleuth: StartProxy
-) -> None:
+def test_second_pgsleuth_on_the_same_port_is_refused(start: Callable[..., str], pgsleuth: StartProxy) -> None:
     """SO_REUSEPORT would let it take half of the connections."""
     proxy = pgsleuth()
     start(2, f"--listen={proxy.listen}")
@@ -166,9 +164,7 @@ def test_report_folder_that_is_a_file_is_refused(start: Callable[..., str], tmp_
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
 
 
-def test_capture_in_a_folder_that_is_not_there_is_refused(
-    start: Callable[..., str], tmp_path: Path
-) -> None:
+def test_capture_in_a_folder_that_is_not_there_is_refused(start: Callable[..., str], tmp_path: Path) -> None:
     assert "capture" in start(2, f"--capture={tmp_path / 'nowhere' / 'capture'}")
 
 

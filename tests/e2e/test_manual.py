@@ -26,9 +26,7 @@ def commands() -> list[str]:
     return re.findall(r"^  ([a-z]+)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("pgsleuth.1", ["man"]), ("options.md", ["man", "options"])]
-)
+@pytest.mark.parametrize(("name", "words"), [("pgsleuth.1", ["man"]), ("options.md", ["man", "options"])])
 def test_page_in_docs_is_what_the_program_prints(name: str, words: list[str]) -> None:
     done = run_command(*words)
     assert (done.returncode, done.stderr) == (0, "")
@@ -38,7 +36,10 @@ def test_page_in_docs_is_what_the_program_prints(name: str, words: list[str]) ->
 
 def test_manual_is_one_that_man_can_set() -> None:
     done = subprocess.run(
-        ["groff", "-man", "-Tutf8", "-ww", str(DOCS / "pgsleuth.1")], capture_output=True, text=True, check=False
+        ["groff", "-man", "-Tutf8", "-ww", str(DOCS / "pgsleuth.1")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     text = re.sub("\x1b\\[[0-9;]*m|.\b", "", done.stdout)
@@ -78,7 +79,9 @@ def test_bash_completes(words: str, expected: set[str]) -> None:
     assert set(done.stdout.split()) == expected
 
 
-@pytest.mark.parametrize("words", [["completion"], ["completion", "csh"], ["completion", "bash", "zsh"], ["man", "x"]])
+@pytest.mark.parametrize(
+    "words", [["completion"], ["completion", "csh"], ["completion", "bash", "zsh"], ["man", "x"]]
+)
 def test_wrong_word_is_refused_with_what_it_should_be(words: list[str]) -> None:
     done = run_command(*words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -5,7 +5,6 @@ And what follows such a run: `check`, baselines, `diff`, `merge`.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import os
@@ -15,31 +14,37 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import psycopg
 import pytest
 import yaml
 
-from proxy import SANITIZER, STOP_S, Proxy, StartProxy, binary, clean_environment, eventually, read_yaml
-from proxy import issues_of, run_command
+from proxy import (
+    SANITIZER,
+    STOP_S,
+    StartProxy,
+    binary,
+    clean_environment,
+    eventually,
+    issues_of,
+    read_yaml,
+    run_command,
+)
 from server import Server, Target, free_port
 
 HERE = Path(__file__).resolve().parent
 TAGS = HERE.parents[1] / "python/src"
-PSQL = "psql -qtc \"select name from people where id = 1\" >/dev/null"
+PSQL = 'psql -qtc "select name from people where id = 1" >/dev/null'
 
 
 def run(folder: Path, target: Target | None, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """`pgsleuth run WORDS` in a folder, with DATABASE_URL and no plans."""
     given = {"DATABASE_URL": target.url()} if target else {}
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    return run_command(
-        "run", "--no-explain-enabled", *words, env={"PATH": path, **given, **env}, cwd=folder
-    )
+    return run_command("run", "--no-explain-enabled", *words, env={"PATH": path, **given, **env}, cwd=folder)
 
 
 def libpq_variables(target: Target) -> dict[str, str]:
@@ -295,7 +300,9 @@ def test_diff_shows_the_cure_with_promised_and_measured_improvement(shop: Shop) 
     assert entry["measured"]["queries_before"] > 30
     assert entry["measured"]["queries_after"] == 1
     assert re.search(r"promised +[0-9.]+ -> [0-9.]+ ms \([0-9.]+x, \w+\), \d+ -> \d+ statements", done.stdout)
-    assert re.search(r"measured +[0-9.]+ -> [0-9.]+ ms \([0-9.]+x, measured\), \d+ -> 1 statements", done.stdout)
+    assert re.search(
+        r"measured +[0-9.]+ -> [0-9.]+ ms \([0-9.]+x, measured\), \d+ -> 1 statements", done.stdout
+    )
     assert done.returncode == (1 if diff["new"] or diff["worse"] else 0)
     back = run_command("diff", "after.capture", "before/report.yaml", cwd=shop.folder)
     assert back.returncode == 1
@@ -382,7 +389,7 @@ def test_merged_captures_are_judged_as_one_run(shop: Shop) -> None:
 
     assert requests(both) == 2 * requests(one) == 60
     assert both["run"]["sessions"] == 2 * one["run"]["sessions"]
-    # What the grammar told of in the first is known from the begin in the second: whose statement it is may change.
+    # What the grammar told of in the first is known to the second from its begin: whose a statement is may change.
     whole = [report["run"]["statements"] + report["run"]["driver_statements"] for report in (one, both)]
     assert whole[1] == 2 * whole[0]
     assert run_command("merge", "before.capture", cwd=shop.folder).returncode == 2

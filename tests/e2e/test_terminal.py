@@ -105,7 +105,7 @@ def test_progress_without_a_terminal_is_a_line_of_the_log(server: Server, pgsleu
     assert "\x1b" not in proxy.stderr
 
 
-def test_top_draws_endpoints_until_q(server: Server, pgsleuth: StartProxy, tmp_path: Path) -> None:
+def test_top_draws_endpoints_until_q(pgsleuth: StartProxy, tmp_path: Path) -> None:
     proxy = pgsleuth(**OPTIONS)
     ask(proxy, 7)
     terminal = Terminal(tmp_path, {"PGSLEUTH_ADMIN_URL": url_of(proxy)})
@@ -123,9 +123,7 @@ def test_top_draws_endpoints_until_q(server: Server, pgsleuth: StartProxy, tmp_p
         terminal.close()
 
 
-def test_tail_prints_what_is_called_until_interrupted(
-    server: Server, pgsleuth: StartProxy, tmp_path: Path
-) -> None:
+def test_tail_prints_what_is_called_until_interrupted(pgsleuth: StartProxy, tmp_path: Path) -> None:
     proxy = pgsleuth(**OPTIONS)
     ask(proxy, 7)
     terminal = Terminal(tmp_path, {"PGSLEUTH_ADMIN_URL": url_of(proxy)})
@@ -137,14 +135,16 @@ def test_tail_prints_what_is_called_until_interrupted(
             return "/people" in terminal.screen()
 
         eventually("a statement", called)
-        assert re.search(r"^ +\d+x +[0-9.]+ ms  /people +select name from people$", terminal.screen(), re.M | re.I)
+        assert re.search(
+            r"^ +\d+x +[0-9.]+ ms  /people +select name from people$", terminal.screen(), re.M | re.I
+        )
         terminal.press("C-c")
         terminal.ends_with(0)
     finally:
         terminal.close()
 
 
-def test_top_without_a_terminal_is_printed_once(server: Server, pgsleuth: StartProxy) -> None:
+def test_top_without_a_terminal_is_printed_once(pgsleuth: StartProxy) -> None:
     proxy = pgsleuth(**OPTIONS)
     ask(proxy, 2)
     done = run_command("top", f"--admin-url={url_of(proxy)}")

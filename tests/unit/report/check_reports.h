@@ -2,6 +2,7 @@
 #ifndef PGSLEUTH_TESTS_REPORT_CHECK_REPORTS_H
 #define PGSLEUTH_TESTS_REPORT_CHECK_REPORTS_H
 
+#include "cmocka_all.h"
 #include "report/yaml_read.h"
 
 #include <string.h>

@@ -17,7 +17,7 @@ static const char before[] =
 static const char after[] =
     HEAD(0) "endpoints:\n" ROW("GET /a", 4, 2) "issues:\n  high:\n" ISSUE(B, "chatty", "GET /b", 9);
 
-typedef json_t *make(const json_t *one, const json_t *other);
+typedef json_t *make_tree(const json_t *one, const json_t *other);
 
 static json_t *make_check(const json_t *one, const json_t *other)
 {
@@ -41,7 +41,7 @@ static json_t *make_baseline(const json_t *one, const json_t *other)
     return rpt_baseline_of(one, NULL, &by);
 }
 
-static void check(make *make, const json_t *one, const json_t *other)
+static void check(make_tree *make, const json_t *one, const json_t *other)
 {
     json_t *whole = make(one, other);
     assert_non_null(whole);
@@ -64,7 +64,7 @@ static void check(make *make, const json_t *one, const json_t *other)
 static void test_verdicts_without_memory_are_whole_or_absent(void **state)
 {
     (void)state;
-    static make *const makers[] = {make_check, make_diff, make_baseline};
+    static make_tree *const makers[] = {make_check, make_diff, make_baseline};
     json_t *one = read_yaml(before);
     json_t *other = read_yaml(after);
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
