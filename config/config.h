@@ -5,7 +5,8 @@
  * config/options.def is the table behind everything here: the members of struct cfg_options, the
  * file, the variables, the command line, --help and the reference page all come from its rows. A
  * value wins by its source, in this order: command line, PGSLEUTH_* variables, file, DATABASE_URL
- * (upstream only), default. A value that loses is checked all the same.
+ * and libpq's PGHOST with its like (upstream only), default. A value that loses is checked all the
+ * same.
  */
 #ifndef PGSLEUTH_CONFIG_CONFIG_H
 #define PGSLEUTH_CONFIG_CONFIG_H
@@ -31,11 +32,13 @@ enum cfg_result {
 
 /* Subcommands, as bits: which rows their command line takes. */
 enum cfg_scope {
-    CFG_RUN = 1,
-    CFG_REPORT = 2,
-    CFG_HEALTH = 4,
-    CFG_DOCTOR = 8,
-    CFG_ALL = CFG_RUN | CFG_REPORT | CFG_HEALTH | CFG_DOCTOR,
+#define SCOPE(id, bit, name) CFG_##id = (bit),
+#include "config/scopes.def"
+#undef SCOPE
+    CFG_ALL = 0
+#define SCOPE(id, bit, name) | (bit)
+#include "config/scopes.def"
+#undef SCOPE
 };
 
 /* One line without a line end. Never holds the value of a secret option. */
@@ -54,6 +57,7 @@ enum cfg_id {
 /* Where a value came from; the higher one wins. */
 enum cfg_origin_kind {
     CFG_FROM_DEFAULT,
+    CFG_FROM_PG_VARIABLES,
     CFG_FROM_DATABASE_URL,
     CFG_FROM_FILE,
     CFG_FROM_ENVIRONMENT,
@@ -87,6 +91,7 @@ struct cfg_options {
     struct cfg_origin origins[CFG_OPTION_COUNT];
     const char **positional; /* array owned; the texts are borrowed from cfg_input.argv */
     size_t positional_count;
+    size_t command_at; /* the first positional behind "--"; positional_count when there is none */
     bool help_requested;
 };
 
@@ -117,8 +122,8 @@ void cfg_options_fini(struct cfg_options *options);
 bool cfg_in_range(const struct cfg_options *options, enum cfg_id id);
 
 /*
- * Append where the value of one option came from: "default", "DATABASE_URL", "pgsleuth.yaml:4",
- * "PGSLEUTH_WORKERS" or "--workers".
+ * Append where the value of one option came from: "default", "PGHOST", "DATABASE_URL",
+ * "pgsleuth.yaml:4", "PGSLEUTH_WORKERS" or "--workers".
  */
 void cfg_origin_text(const struct cfg_options *options, enum cfg_id id, struct strbuf *out);
 
@@ -134,10 +139,40 @@ void cfg_describe(const struct cfg_options *options, struct strbuf *out);
  */
 void cfg_mask_url(const char *url, struct strbuf *out);
 
+/* Whether the text begins with a scheme of PostgreSQL's URLs, as any of the usual packages spells
+ * it: postgres://, postgresql+asyncpg://, postgis://, ... */
+bool cfg_url_is_postgresql(const char *url);
+
+/*
+ * Append `url`, one of PostgreSQL, with `hosts` ("127.0.0.1:6432", or several with commas between
+ * them) in the place of its own; scheme, login, database and parameters stay. Parameters that name
+ * a host or a port go. With `clear`, the server there does without TLS, and what would ask for
+ * TLS is changed to do without. False when it is no such URL; then nothing is appended.
+ */
+bool cfg_redirect_url(const char *url, const char *hosts, bool clear, struct strbuf *out);
+
 /* Append the options section of --help for these subcommands, no line over 80 columns. */
 void cfg_help(struct strbuf *out, unsigned scope);
 
 /* Append a Markdown table of all options. */
 void cfg_reference(struct strbuf *out);
+
+/* Append the options as paragraphs of a man page (man(7)). */
+void cfg_man(struct strbuf *out);
+
+/* Append text as a man page takes it: nothing in it is taken for a request or an escape. */
+void cfg_man_text(const char *text, struct strbuf *out);
+
+/* What a shell that completes words wants to know of an option. Static texts. */
+struct cfg_word {
+    char name[80];     /* as on the command line, without its dashes */
+    char letter;       /* or 0 */
+    const char *value; /* what kind of value it takes, "PATH"; NULL: none, and there is --no-NAME */
+    const char *choices; /* "a|b|c" of its values, or NULL */
+    const char *help;
+};
+
+/* False when no command of `scope` takes the option. */
+bool cfg_word(enum cfg_id id, unsigned scope, struct cfg_word *out);
 
 #endif

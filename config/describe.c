@@ -10,6 +10,9 @@ void cfg_origin_text(const struct cfg_options *options, enum cfg_id id, struct s
     case CFG_FROM_DEFAULT:
         strbuf_puts(out, "default");
         break;
+    case CFG_FROM_PG_VARIABLES:
+        strbuf_puts(out, "PGHOST");
+        break;
     case CFG_FROM_DATABASE_URL:
         strbuf_puts(out, "DATABASE_URL");
         break;

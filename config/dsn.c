@@ -9,25 +9,37 @@
 
 #define HIDDEN "***"
 
-/* The length of `postgres` or `postgresql`, an optional `+driver`, and `://`; 0 for other texts. */
-static size_t known_scheme(const char *url)
+/* The names that libpq, SQLAlchemy, Django's packages and Heroku give a PostgreSQL's URL. */
+static size_t known_name(const char *url)
 {
-    size_t at = strlen("postgres");
-    if (strncasecmp(url, "postgres", at) != 0)
-        return 0;
-    if (strncasecmp(url + at, "ql", 2) == 0)
-        at += 2;
-    if (url[at] == '+') {
+    static const char *const names[] = {"postgresql", "postgres",  "psql",        "pgsql",
+                                        "postgis",    "timescale", "timescalegis"};
+    size_t len = strcspn(url, "+:");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && strncasecmp(url, names[i], len) == 0)
+            return len;
+    return 0;
+}
+
+size_t cfg_url_scheme(const char *url)
+{
+    size_t at = known_name(url);
+    if (at > 0 && url[at] == '+') {
         at++;
         while (isalnum((unsigned char)url[at]) || url[at] == '_')
             at++;
     }
-    return strncmp(url + at, "://", 3) == 0 ? at + 3 : 0;
+    return at > 0 && strncmp(url + at, "://", 3) == 0 ? at + 3 : 0;
+}
+
+bool cfg_url_is_postgresql(const char *url)
+{
+    return cfg_url_scheme(url) != 0;
 }
 
 char *cfg_url_normalise(const char *url)
 {
-    size_t scheme = known_scheme(url);
+    size_t scheme = cfg_url_scheme(url);
     if (scheme == 0)
         return strdup(url);
     char *out = NULL;
@@ -182,7 +194,7 @@ static void mask_conninfo(struct span text, struct strbuf *out)
 void cfg_mask_url(const char *url, struct strbuf *out)
 {
     const char *rest = strstr(url, "://");
-    if (known_scheme(url) != 0) {
+    if (cfg_url_scheme(url) != 0) {
         rest += strlen("://");
         strbuf_add(out, url, (size_t)(rest - url));
         mask_authority(span_of_text(rest), out);

@@ -5,8 +5,14 @@
 #ifndef PGSLEUTH_CONFIG_DSN_H
 #define PGSLEUTH_CONFIG_DSN_H
 
+#include <stddef.h>
+
+/* The length of a scheme of PostgreSQL with an optional `+driver` and `://`; 0 for other texts. */
+size_t cfg_url_scheme(const char *url);
+
 /*
- * A new copy of `url`, owned by the caller, with the spellings that SQLAlchemy and Heroku use
+ * A new copy of `url`, owned by the caller, with the spellings that SQLAlchemy, Django and Heroku
+ * use
  * (`postgres://`, `postgresql+psycopg://`, ...) written as `postgresql://`, the one that libpq and
  * the proxy read. Any other text is copied as it is. NULL when out of memory.
  */

@@ -114,7 +114,10 @@ static void reference_scope(unsigned scope, struct strbuf *out)
         unsigned bit;
         const char *name;
     } commands[] = {
-        {CFG_RUN, "run"}, {CFG_REPORT, "report"}, {CFG_HEALTH, "health"}, {CFG_DOCTOR, "doctor"}};
+#define SCOPE(id, bit, name) {bit, name},
+#include "config/scopes.def"
+#undef SCOPE
+    };
     const char *comma = "";
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if ((scope & commands[i].bit) == 0)
@@ -150,4 +153,73 @@ void cfg_reference(struct strbuf *out)
                      "|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < CFG_OPTION_COUNT; i++)
         reference_row(&cfg_option_table[i], out);
+}
+
+/* --- the man page --- */
+
+/* A line must not begin with a control character, and a hyphen is to stay one that can be copied.
+ */
+void cfg_man_text(const char *text, struct strbuf *out)
+{
+    bool first = true;
+    for (; *text != '\0'; text++) {
+        if (first && (*text == '.' || *text == '\''))
+            strbuf_puts(out, "\\&");
+        first = *text == '\n';
+        if (*text == '-')
+            strbuf_puts(out, "\\-");
+        else if (*text == '\\')
+            strbuf_puts(out, "\\e");
+        else
+            strbuf_putc(out, *text);
+    }
+}
+
+static void man_option(const struct cfg_option *option, struct strbuf *out)
+{
+    char name[CFG_NAME_MAX];
+    struct strbuf text;
+    const char *placeholder = placeholders[option->type];
+    cfg_cli_name(option, name);
+    strbuf_puts(out, ".TP\n.B ");
+    if (option->letter != 0)
+        strbuf_printf(out, "\\-%c, ", option->letter);
+    strbuf_puts(out, "\\-\\-");
+    cfg_man_text(name, out);
+    if (placeholder != NULL) {
+        strbuf_printf(out, " \\fI%s\\fR\n", placeholder);
+    } else {
+        strbuf_puts(out, ", \\-\\-no\\-");
+        cfg_man_text(name, out);
+        strbuf_putc(out, '\n');
+    }
+    strbuf_init(&text, 2048);
+    strbuf_puts(&text, option->help);
+    help_facts(option, &text);
+    strbuf_puts(&text, " (");
+    reference_scope(option->scope, &text);
+    strbuf_putc(&text, ')');
+    cfg_man_text(strbuf_text(&text), out);
+    strbuf_putc(out, '\n');
+    strbuf_fini(&text);
+}
+
+void cfg_man(struct strbuf *out)
+{
+    for (size_t i = 0; i < CFG_OPTION_COUNT; i++)
+        man_option(&cfg_option_table[i], out);
+}
+
+bool cfg_word(enum cfg_id id, unsigned scope, struct cfg_word *out)
+{
+    const struct cfg_option *option = &cfg_option_table[id];
+    _Static_assert(sizeof(out->name) >= CFG_NAME_MAX, "every name fits");
+    if ((option->scope & scope) == 0)
+        return false;
+    *out = (struct cfg_word){.letter = option->letter,
+                             .value = placeholders[option->type],
+                             .choices = option->choices,
+                             .help = option->help};
+    cfg_cli_name(option, out->name);
+    return true;
 }

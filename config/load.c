@@ -160,6 +160,8 @@ static int load_sources(const struct cfg_input *in, struct cfg_options *options,
     if (result == CFG_OK)
         result = cfg_load_database_url(in->envp, options, err);
     if (result == CFG_OK)
+        result = cfg_load_pg_variables(in->envp, options, err);
+    if (result == CFG_OK)
         result = check_orders(options, err);
     return result;
 }

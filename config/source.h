@@ -38,6 +38,11 @@ int cfg_load_environment(char **envp, struct cfg_options *options, struct cfg_er
 int cfg_load_database_url(char **envp, struct cfg_options *options, struct cfg_error *err)
     __attribute__((warn_unused_result));
 
+/* PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and PGSSLMODE as a URL, for the same options, when
+ * PGHOST is set. */
+int cfg_load_pg_variables(char **envp, struct cfg_options *options, struct cfg_error *err)
+    __attribute__((warn_unused_result));
+
 /* The YAML file that options->config names; CFG_OK when it names none. */
 int cfg_load_file(struct cfg_options *options, struct cfg_error *err)
     __attribute__((warn_unused_result));

@@ -149,6 +149,7 @@ int cfg_load_arguments(const struct cfg_input *in, struct cfg_options *options,
         if (result != CFG_OK)
             return result;
     }
+    options->command_at = options->positional_count;
     for (w.next++; w.next < in->argc && !options->help_requested; w.next++)
         take_positional(&w, in->argv[w.next]);
     return CFG_OK;

@@ -2,6 +2,7 @@
 #include "config/source.h"
 
 #include "config/error.h"
+#include "config/value.h"
 
 #include <ctype.h>
 
@@ -71,31 +72,82 @@ int cfg_load_environment(char **envp, struct cfg_options *options, struct cfg_er
     return CFG_OK;
 }
 
-static const char *database_url(char **envp)
+/* The value of a variable, "" when it is not set. */
+static const char *variable(char **envp, const char *name)
 {
-    static const char prefix[] = "DATABASE_URL=";
+    size_t len = strlen(name);
     for (; envp != NULL && *envp != NULL; envp++)
-        if (strncmp(*envp, prefix, strlen(prefix)) == 0)
-            return *envp + strlen(prefix);
-    return NULL;
+        if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=')
+            return *envp + len + 1;
+    return "";
+}
+
+/* To the options that fall back to a URL of the environment and have nothing better. */
+static int apply_url(const char *url, const char *where, struct cfg_origin origin,
+                     struct cfg_options *options, struct cfg_error *err)
+{
+    for (size_t i = 0; i < CFG_OPTION_COUNT; i++) {
+        const struct cfg_option *option = &cfg_option_table[i];
+        /* Another database's URL in an application's environment is a fault only when it is used.
+         */
+        if ((option->flags & CFG_DATABASE_URL) == 0 || options->origins[i].kind > origin.kind)
+            continue;
+        int result = cfg_apply(options, option, url, where, origin, err);
+        if (result != CFG_OK)
+            return result;
+    }
+    return CFG_OK;
 }
 
 int cfg_load_database_url(char **envp, struct cfg_options *options, struct cfg_error *err)
 {
     static const struct cfg_origin origin = {.kind = CFG_FROM_DATABASE_URL};
-    const char *url = database_url(envp);
-    if (url == NULL || url[0] == '\0')
-        return CFG_OK;
-    for (size_t i = 0; i < CFG_OPTION_COUNT; i++) {
-        const struct cfg_option *option = &cfg_option_table[i];
-        /* Another database's URL in an application's environment is a fault only when it is used.
-         */
-        if ((option->flags & CFG_DATABASE_URL) == 0 ||
-            options->origins[i].kind > CFG_FROM_DATABASE_URL)
-            continue;
-        int result = cfg_apply(options, option, url, "DATABASE_URL", origin, err);
-        if (result != CFG_OK)
-            return result;
+    const char *url = variable(envp, "DATABASE_URL");
+    return url[0] != '\0' ? apply_url(url, "DATABASE_URL", origin, options, err) : CFG_OK;
+}
+
+/* Percent-encoded, but for what is never special in a URL. */
+static void add_encoded(struct strbuf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (isalnum((unsigned char)*text) || strchr("-._~", *text) != NULL)
+            strbuf_putc(out, *text);
+        else
+            strbuf_printf(out, "%%%02X", (unsigned char)*text);
     }
-    return CFG_OK;
+}
+
+static void add_parameter(struct strbuf *out, char **envp, const char *name, const char *before)
+{
+    const char *value = variable(envp, name);
+    if (value[0] == '\0')
+        return;
+    strbuf_puts(out, before);
+    add_encoded(out, value);
+}
+
+int cfg_load_pg_variables(char **envp, struct cfg_options *options, struct cfg_error *err)
+{
+    static const struct cfg_origin origin = {.kind = CFG_FROM_PG_VARIABLES};
+    if (variable(envp, "PGHOST")[0] == '\0')
+        return CFG_OK;
+    struct strbuf url;
+    strbuf_init(&url, CFG_TEXT_MAX);
+    add_parameter(&url, envp, "PGUSER", "postgresql://");
+    if (url.len > 0) {
+        add_parameter(&url, envp, "PGPASSWORD", ":");
+        strbuf_putc(&url, '@');
+    } else {
+        strbuf_puts(&url, "postgresql://");
+    }
+    add_parameter(&url, envp, "PGHOST", "");
+    add_parameter(&url, envp, "PGPORT", ":");
+    add_parameter(&url, envp, "PGDATABASE", "/");
+    add_parameter(&url, envp, "PGSSLMODE", "?sslmode=");
+    int result = url.failed ? cfg_fail(err, CFG_E_RANGE, "PGHOST and its like are too long")
+                            : apply_url(strbuf_text(&url), "PGHOST", origin, options, err);
+    if (url.data != NULL)
+        explicit_bzero(url.data, url.size); /* it may hold a password */
+    strbuf_fini(&url);
+    return result;
 }

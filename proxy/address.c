@@ -262,3 +262,33 @@ uint16_t address_port(const struct sockaddr *sa)
         return ntohs(((const struct sockaddr_in6 *)(const void *)sa)->sin6_port);
     return 0;
 }
+
+bool address_for_clients(const struct addresses *listener, struct strbuf *out)
+{
+    struct address to = destination(&listener->items[0]);
+    const struct sockaddr *sa = (const struct sockaddr *)&to.storage;
+    char host[INET6_ADDRSTRLEN];
+    if (address_is_unix(&to))
+        return false;
+    address_host_text(sa, sizeof(to.storage), host, sizeof(host));
+    strbuf_printf(out, sa->sa_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
+                  (unsigned)address_port(sa));
+    return true;
+}
+
+/* It is closed again: another process may take the port before it is listened on. The kernel gives
+ * out others first. */
+bool address_free_port(struct strbuf *out)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    socklen_t len = sizeof(any);
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0 &&
+              getsockname(fd, (struct sockaddr *)&any, &len) == 0;
+    if (ok)
+        strbuf_printf(out, "127.0.0.1:%u", (unsigned)ntohs(any.sin_port));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}

@@ -7,6 +7,8 @@
 #ifndef PGSLEUTH_PROXY_ADDRESS_H
 #define PGSLEUTH_PROXY_ADDRESS_H
 
+#include "common/strbuf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +44,13 @@ int address_of_listeners(const char *text, struct addresses *out, size_t max, si
 /* A server: a host and a port, or the folder of a Unix socket and the port in its name. */
 int address_of_host(const char *host, const char *port, struct addresses *out, char *error,
                     size_t error_size);
+
+/* Append "host:port" by which a client on this machine reaches a listener: of one that takes any
+ * address, the loopback. False for a Unix socket. */
+bool address_for_clients(const struct addresses *listener, struct strbuf *out);
+
+/* Append "127.0.0.1:port" with a port that is free now. False when there is none. */
+bool address_free_port(struct strbuf *out);
 
 /* True when a name server was asked, so that the answer may change. */
 bool address_is_name(const char *host);

@@ -309,7 +309,7 @@ static enum exit_code cannot_listen(const struct addresses *to, int error)
     log_error("cannot listen on %s: %s%s", to->text, strerrordesc_np(error),
               error == EADDRINUSE ? "; stop what uses it, or choose another with --admin-listen"
                                   : "");
-    return EXIT_LISTEN;
+    return EXIT_USAGE;
 }
 
 static enum exit_code no_memory(void)

@@ -4,21 +4,27 @@
 #include "common/log.h"
 #include "proxy/admin.h"
 #include "proxy/auditor.h"
+#include "proxy/command.h"
+#include "proxy/command_env.h"
 #include "proxy/documents.h"
 #include "proxy/listener.h"
 #include "proxy/marks.h"
 #include "proxy/preflight.h"
+#include "proxy/progress.h"
 #include "proxy/renewal.h"
 #include "proxy/reserve.h"
 #include "proxy/settings.h"
+#include "proxy/verdict.h"
 #include "proxy/worker.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,10 +34,12 @@ enum {
     PLAN_RING_BYTES = 1024 * 1024,
     END_WAIT_S = 5, /* for facts and plans still on their way */
     END_TURN_MS = 20,
+    URL_MAX = 64 * 1024,
 };
 
 struct app {
     const struct cfg_options *options;
+    const struct app_wishes *wishes;
     struct preflight preflight;
     struct det_settings settings;
     struct worker_shared shared;
@@ -44,8 +52,10 @@ struct app {
     struct admin *admin; /* NULL: none is wanted */
     struct worker *workers[MAX_WORKERS];
     size_t n_workers;
+    struct progress *progress; /* NULL: nobody is told */
+    struct command *command;   /* NULL: none is to be run */
+    struct rlimit descriptors; /* before it was raised */
     int64_t epoch_us;
-    int stops; /* signals that asked for the end */
 };
 
 /* --- signals --- */
@@ -55,7 +65,12 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *cont
     (void)signal_number;
     (void)what;
     struct app *app = context;
-    app->stops++;
+    event_base_loopbreak(app->base);
+}
+
+static void on_command_ended(void *context)
+{
+    struct app *app = context;
     event_base_loopbreak(app->base);
 }
 
@@ -76,8 +91,13 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *co
     renewal_reload(app->renewal);
 }
 
+/* A command is told all signals itself. */
 static bool catch_signals(struct app *app)
 {
+    if (app->wishes->command != NULL) {
+        app->command = command_new(app->base, on_command_ended, app);
+        return app->command != NULL;
+    }
     app->signals[0] = evsignal_new(app->base, SIGINT, on_stop_signal, app);
     app->signals[1] = evsignal_new(app->base, SIGTERM, on_stop_signal, app);
     app->signals[2] = evsignal_new(app->base, SIGUSR1, on_report_signal, app);
@@ -87,6 +107,37 @@ static bool catch_signals(struct app *app)
             return false;
     }
     return true;
+}
+
+/* A peer or a terminal that is gone, and a file at its limit, are errors of a write; a reload that
+ * comes before or after it can be followed is none. libevent gives these back when its events go.
+ */
+static void ignore_signals(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+static void leave_now(int number)
+{
+    _exit(number == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
+}
+
+/* From now on a signal says that even the report is not waited for. What is on disk is whole. */
+static void leave_at_next_signal(struct app *app)
+{
+    const struct sigaction leave = {.sa_handler = leave_now};
+    command_free(app->command); /* its code has been read */
+    app->command = NULL;
+    for (size_t i = 0; i < N_SIGNALS; i++) {
+        if (app->signals[i] != NULL)
+            event_free(app->signals[i]);
+        app->signals[i] = NULL;
+    }
+    sigaction(SIGINT, &leave, NULL);
+    sigaction(SIGTERM, &leave, NULL);
+    ignore_signals();
 }
 
 /* --- start --- */
@@ -105,14 +156,14 @@ static enum exit_code start_auditor(struct app *app)
         app->capture = capture_create(o->capture, error, sizeof(error));
         if (app->capture == NULL) {
             log_error("%s", error);
-            return EXIT_REPORT_DIR;
+            return EXIT_USAGE;
         }
     }
     if (app->preflight.marks.count > 0) {
         app->marks = marks_open(&app->preflight.marks, app->epoch_us, error, sizeof(error));
         if (app->marks == NULL) {
             log_error("marks: %s", error);
-            return EXIT_LISTEN;
+            return EXIT_USAGE;
         }
     }
     struct auditor_options options = {
@@ -163,7 +214,7 @@ static enum exit_code start_workers(struct app *app)
         struct worker *w = worker_new(&options, i, error, sizeof(error));
         if (w == NULL) {
             log_error("%s", error);
-            return EXIT_LISTEN;
+            return EXIT_USAGE;
         }
         app->workers[app->n_workers++] = w;
         options.first = app->workers[0];
@@ -177,23 +228,14 @@ static enum exit_code start_workers(struct app *app)
 }
 
 /* Each session takes two; the soft limit is small for the sake of programs that use select(). */
-static void raise_descriptor_limit(void)
+static void raise_descriptor_limit(struct app *app)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
+    app->descriptors = limit;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* A peer or a terminal that is gone, and a file at its limit, are errors of a write; a reload that
- * comes before or after it can be followed is none. libevent gives these back when its events go.
- */
-static void ignore_signals(void)
-{
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
 }
 
 static enum exit_code start(struct app *app)
@@ -206,7 +248,7 @@ static enum exit_code start(struct app *app)
         return r;
     app->settings = settings_of_options(app->options);
     app->epoch_us = clock_monotonic_us();
-    raise_descriptor_limit();
+    raise_descriptor_limit(app);
     app->base = event_base_new();
     app->renewal = renewal_new(&app->preflight.network_options, app->preflight.network);
     if (app->base == NULL || app->renewal == NULL || !catch_signals(app))
@@ -233,13 +275,11 @@ static void stop_workers(struct app *app)
 static void wait_for_answers(struct app *app)
 {
     int64_t until = clock_monotonic_us() + (int64_t)END_WAIT_S * 1000000;
-    int stops = app->stops;
     auditor_drain(app->auditor); /* what the workers left raises questions of its own */
     do {
         event_base_loop(app->base, EVLOOP_NONBLOCK);
         poll(NULL, 0, END_TURN_MS); /* and no event of our own, which would need memory */
-    } while (auditor_is_waiting(app->auditor) && app->stops == stops &&
-             clock_monotonic_us() < until);
+    } while (auditor_is_waiting(app->auditor) && clock_monotonic_us() < until);
 }
 
 static void close_admin(struct app *app)
@@ -248,8 +288,20 @@ static void close_admin(struct app *app)
     app->admin = NULL;
 }
 
+static void remove_listeners(const struct app *app)
+{
+    for (size_t i = 0; app->n_workers > 0 && i < app->preflight.upstream.n_hosts; i++)
+        listener_remove(&app->preflight.listen[i]);
+    if (app->n_workers > 0)
+        listener_remove(&app->preflight.http.listen);
+}
+
+/* The report, then what it comes to where somebody waits for that: behind a command. */
 static enum exit_code finish(struct app *app)
 {
+    remove_listeners(app);
+    leave_at_next_signal(app);
+    log_info("writing the report; interrupt once more to leave without it");
     close_admin(app);
     stop_workers(app);
     wait_for_answers(app);
@@ -259,12 +311,14 @@ static enum exit_code finish(struct app *app)
     };
     enum exit_code r = EXIT_OK;
     if (auditor_finish(app->auditor, &end) != 0)
-        r = EXIT_REPORT_DIR;
+        r = EXIT_INTERNAL;
     struct documents documents = documents_of_options(app->options);
     documents_print(auditor_audit(app->auditor), &documents);
     if (capture_close(app->capture) != 0)
-        r = EXIT_REPORT_DIR;
+        r = EXIT_INTERNAL;
     app->capture = NULL;
+    if (r == EXIT_OK && app->wishes->command != NULL)
+        r = verdict_of_run(auditor_audit(app->auditor), app->options);
     return r;
 }
 
@@ -274,10 +328,8 @@ static bool app_fini(struct app *app)
     close_admin(app);
     bool renewed = renewal_free(app->renewal);
     stop_workers(app);
-    for (size_t i = 0; app->n_workers > 0 && i < app->preflight.upstream.n_hosts; i++)
-        listener_remove(&app->preflight.listen[i]);
-    if (app->n_workers > 0)
-        listener_remove(&app->preflight.http.listen);
+    remove_listeners(app);
+    command_free(app->command);
     capture_close(app->capture);
     if (!renewed)
         return false;
@@ -333,21 +385,117 @@ static void start_admin(struct app *app)
     admin_start(app->admin, &parts);
 }
 
-enum exit_code app_run(const struct cfg_options *options)
+/* --- the application --- */
+
+/* "127.0.0.1:6432,...": where this machine's applications reach the listeners. */
+static bool own_hosts(const struct app *app, struct strbuf *out)
 {
-    struct app app = {.options = options};
+    for (size_t i = 0; i < app->preflight.upstream.n_hosts; i++) {
+        const struct addresses *a = &app->preflight.listen[i];
+        strbuf_puts(out, i > 0 ? "," : "");
+        if (!address_for_clients(a, out))
+            return false;
+    }
+    return !out->failed;
+}
+
+static int run_command(struct app *app, const char *hosts)
+{
+    const char *foreign = NULL;
+    struct command_target target = {
+        .hosts = hosts,
+        .upstream = app->options->upstream,
+        .variables = app->options->url_variables,
+        .clear = app->options->tls_cert[0] == '\0',
+    };
+    char **environment = command_env(app->wishes->envp, &target, &foreign);
+    if (environment == NULL)
+        return ENOMEM;
+    if (foreign != NULL)
+        log_warning("%.*s holds no URL of PostgreSQL and is left as it is",
+                    (int)strcspn(foreign, "="), foreign);
+    struct rlimit raised;
+    getrlimit(RLIMIT_NOFILE, &raised);
+    setrlimit(RLIMIT_NOFILE, &app->descriptors); /* the command has what the caller had */
+    int error = command_start(app->command, app->wishes->command, environment);
+    setrlimit(RLIMIT_NOFILE, &raised);
+    command_env_free(environment);
+    return error;
+}
+
+/* Whoever typed the URL may read it again; nobody else is shown its password. */
+static void say_export(const struct app *app, const char *hosts)
+{
+    struct strbuf url;
+    struct strbuf masked;
+    strbuf_init(&url, URL_MAX);
+    strbuf_init(&masked, URL_MAX);
+    bool clear = app->options->tls_cert[0] == '\0';
+    if (cfg_redirect_url(app->wishes->export_url, hosts, clear, &url) && !url.failed) {
+        cfg_mask_url(strbuf_text(&url), &masked);
+        printf("export DATABASE_URL='%s'\n",
+               strbuf_text(isatty(STDOUT_FILENO) == 1 ? &url : &masked));
+        fflush(stdout);
+    }
+    if (url.data != NULL)
+        explicit_bzero(url.data, url.size);
+    strbuf_fini(&url);
+    strbuf_fini(&masked);
+}
+
+/* What wants to know where pgsleuth listens. */
+static enum exit_code lead_here(struct app *app)
+{
+    struct strbuf hosts;
+    enum exit_code r = EXIT_OK;
+    strbuf_init(&hosts, URL_MAX);
+    if (app->wishes->command == NULL && app->wishes->export_url == NULL)
+        return r;
+    if (!own_hosts(app, &hosts)) {
+        log_error("run: a command or a URL wants --listen to be host:port, not a path");
+        r = EXIT_USAGE;
+    } else if (app->wishes->export_url != NULL) {
+        say_export(app, strbuf_text(&hosts));
+    } else {
+        int error = run_command(app, strbuf_text(&hosts));
+        if (error != 0) {
+            log_error("cannot run %s: %s", app->wishes->command[0], strerrordesc_np(error));
+            r = error == ENOMEM ? EXIT_INTERNAL : EXIT_USAGE;
+        }
+    }
+    strbuf_fini(&hosts);
+    return r;
+}
+
+/* The terminal of a command is the command's. */
+static void start_progress(struct app *app)
+{
+    if (app->wishes->command == NULL && app->options->log_level >= LOG_LEVEL_INFO)
+        app->progress = progress_new(app->base, app->auditor, app->workers, app->n_workers);
+}
+
+int app_run(const struct cfg_options *options, const struct app_wishes *wishes)
+{
+    struct app app = {.options = options, .wishes = wishes};
+    int code = 0; /* of the command */
     enum exit_code r = start(&app);
     if (r == EXIT_OK) {
         say_where(&app);
+        r = lead_here(&app);
+    }
+    if (r == EXIT_OK) {
         start_admin(&app);
         auditor_start(app.auditor);
+        start_progress(&app);
         event_base_dispatch(app.base);
+        progress_free(app.progress);
+        code = command_code(app.command);
         r = finish(&app);
         tell_ledger(&app);
     }
     if (!app_fini(&app)) {
         fflush(NULL);
-        _exit((int)r);
+        _exit(code > 0 ? code : (int)r);
     }
-    return r;
+    return code > 0 ? code : (int)r;
 }

@@ -80,6 +80,17 @@ int capture_close(struct capture_writer *c)
     return r;
 }
 
+bool capture_is_one(const char *path)
+{
+    char start[sizeof(magic)];
+    FILE *file = fopen(path, "rbe");
+    bool is = file != NULL && fread(start, sizeof(start), 1, file) == 1 &&
+              memcmp(start, magic, sizeof(magic)) == 0;
+    if (file != NULL)
+        fclose(file);
+    return is;
+}
+
 static int bad(const char *path, const char *why, char *error, size_t error_size)
 {
     snprintf(error, error_size, "cannot read the capture %s: %s", path, why);

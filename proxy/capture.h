@@ -24,6 +24,9 @@ void capture_flush(struct capture_writer *c);
 /* Flush, fsync and close. 0, or -1 when any write had failed. NULL is allowed. */
 int capture_close(struct capture_writer *c);
 
+/* Whether a file begins as a capture does. */
+bool capture_is_one(const char *path);
+
 /* Called for each record; valid during the call. */
 typedef void capture_take(void *context, const struct record_header *record);
 

@@ -5,6 +5,7 @@
 #include "proxy/files.h"
 #include "proxy/sources.h"
 #include "report/format.h"
+#include "report/json.h"
 #include "report/slug.h"
 #include "report/text.h"
 #include "report/tree.h"
@@ -144,6 +145,34 @@ bool documents_are_known(const struct documents *d)
     return true;
 }
 
+bool documents_are_plain(const struct documents *d)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    while (next_output(&rest, &text)) {
+        if (rpt_output_read(text, &output) &&
+            (output.format->write == rpt_yaml || output.format->write == rpt_json))
+            continue;
+        log_error("--output: %.*s: a comparison is written as yaml or json alone", (int)text.len,
+                  (const char *)text.data);
+        return false;
+    }
+    return true;
+}
+
+bool documents_take_stdout(const struct documents *d)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    while (next_output(&rest, &text)) {
+        if (rpt_output_read(text, &output) && is_standard_output(&output))
+            return true;
+    }
+    return false;
+}
+
 static int prepare_output(struct span text, char *error, size_t error_size)
 {
     struct rpt_output output;
@@ -219,12 +248,18 @@ int documents_write(const struct audit *audit, const struct documents *d, char *
 
 /* --- the standard output --- */
 
-static struct rpt_text_options terminal(void)
+/* Set and not empty: https://no-color.org, and the same of FORCE_COLOR. */
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
+    return value != NULL && *value != '\0';
+}
+
+struct rpt_text_options documents_terminal(void)
 {
     struct winsize size;
     struct rpt_text_options options = {
-        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it */
-        .color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL,
+        .color = !is_set("NO_COLOR") && (is_set("FORCE_COLOR") || isatty(STDOUT_FILENO) == 1),
     };
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         options.width = size.ws_col;
@@ -250,24 +285,43 @@ static bool print_outputs(const json_t *tree, const struct documents *d)
     return any;
 }
 
+int documents_put(const json_t *tree, const struct documents *d, char *error, size_t error_size)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    while (next_output(&rest, &text)) {
+        if (prepare_output(text, error, error_size) != 0)
+            return -1;
+    }
+    print_outputs(tree, d);
+    return write_outputs(tree, d, error, error_size);
+}
+
 static void print_summary(const json_t *tree, const struct documents *d)
 {
     struct strbuf text;
     strbuf_init(&text, SUMMARY_MAX);
-    if (rpt_text_summary(tree, &text, terminal()) == 0)
+    if (rpt_text_summary(tree, &text, documents_terminal()) == 0)
         printf("%s\nreport: %s/report.yaml\n", strbuf_text(&text), d->folder);
     strbuf_fini(&text);
 }
 
-void documents_print(const struct audit *audit, const struct documents *d)
+json_t *documents_tree(const struct audit *audit, const struct documents *d)
 {
     struct result *result = result_new(audit);
-    if (result != NULL)
-        sources_quote(result, d->source);
-    json_t *tree = result != NULL ? rpt_tree(result) : NULL;
+    if (result == NULL)
+        return NULL;
+    sources_quote(result, d->source);
+    json_t *tree = rpt_tree(result);
+    result_free(result);
+    return tree;
+}
+
+void documents_print(const struct audit *audit, const struct documents *d)
+{
+    json_t *tree = documents_tree(audit, d);
     if (tree != NULL && !print_outputs(tree, d))
         print_summary(tree, d);
     fflush(stdout);
     json_decref(tree);
-    result_free(result);
 }

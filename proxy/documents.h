@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "detectors/audit.h"
+#include "report/text.h"
 
 /* Where documents go and what they quote. Borrowed texts. */
 struct documents {
@@ -27,6 +28,23 @@ int documents_prepare(const struct documents *d, char *error, size_t error_size)
  * or -1 with one line in `error`; a file is old or new, never half. */
 int documents_write(const struct audit *audit, const struct documents *d, char *error,
                     size_t error_size);
+
+/* The same where the tree is none of a report: yaml and json alone. */
+bool documents_are_plain(const struct documents *d);
+
+/* Write a tree to the outputs, those to the standard output too. 0, or -1 with one line in `error`.
+ */
+int documents_put(const json_t *tree, const struct documents *d, char *error, size_t error_size);
+
+/* Whether one of the outputs is the standard output. */
+bool documents_take_stdout(const struct documents *d);
+
+/* The whole report as a tree, the caller's; NULL without memory. */
+json_t *documents_tree(const struct audit *audit, const struct documents *d);
+
+/* How to write for the standard output: its width, and colours where it is a terminal or
+ * FORCE_COLOR is set, and NO_COLOR is not. */
+struct rpt_text_options documents_terminal(void);
 
 /* Print to the standard output: what was asked for there, or else the summary, in colours and to
  * the width of a terminal, and where the report is. */

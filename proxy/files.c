@@ -89,6 +89,19 @@ int files_write(const char *folder, const char *name, struct span content, char 
     return -1;
 }
 
+int files_write_path(const char *path, struct span content, char *error, size_t error_size)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int n = slash == NULL ? snprintf(folder, sizeof(folder), ".")
+                          : snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path + 1), path);
+    if (n < 0 || (size_t)n >= sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return say(path, error, error_size);
+    }
+    return files_write(folder, slash != NULL ? slash + 1 : path, content, error, error_size);
+}
+
 static bool is_kept(const char *name, const char *const *keep, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -15,6 +15,9 @@ int files_prepare_folder(const char *path, char *error, size_t error_size);
 int files_write(const char *folder, const char *name, struct span content, char *error,
                 size_t error_size);
 
+/* The same of a path, in a folder that is there. */
+int files_write_path(const char *path, struct span content, char *error, size_t error_size);
+
 /* Remove the files of a folder that end in `suffix` and are not in `keep` (n names). A folder that
  * is not there is empty. */
 void files_remove_others(const char *folder, const char *suffix, const char *const *keep, size_t n);

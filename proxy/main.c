@@ -13,5 +13,5 @@ static void forbid_core_files(void)
 int main(int argc, char **argv, char **envp)
 {
     forbid_core_files();
-    return (int)cli_main(argc, argv, envp);
+    return cli_main(argc, argv, envp);
 }

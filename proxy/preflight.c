@@ -115,7 +115,7 @@ static enum exit_code check_network(const struct cfg_options *options, struct pr
         return EXIT_OK;
     case NETWORK_TLS:
         log_error("TLS: %s", error);
-        return EXIT_TLS;
+        return EXIT_USAGE;
     case NETWORK_NO_MEMORY:
         log_error("%s", error);
         return EXIT_INTERNAL;
@@ -182,12 +182,12 @@ enum exit_code preflight_listeners(const struct preflight *p)
     for (size_t i = 0; i < p->upstream.n_hosts; i++) {
         if (listener_probe(&p->listen[i], error, sizeof(error)) != 0) {
             log_error("%s", error);
-            return EXIT_LISTEN;
+            return EXIT_USAGE;
         }
     }
     if (p->http.listen.count > 0 && listener_probe(&p->http.listen, error, sizeof(error)) != 0) {
         log_error("%s", error);
-        return EXIT_LISTEN;
+        return EXIT_USAGE;
     }
     return EXIT_OK;
 }
@@ -220,7 +220,7 @@ static enum exit_code check_resources(const struct cfg_options *options, const s
         return r;
     if (documents_prepare(&documents, error, sizeof(error)) != 0) {
         log_error("%s; choose another place with --report-dir or --output", error);
-        return EXIT_REPORT_DIR;
+        return EXIT_USAGE;
     }
     return check_servers(options, p);
 }
@@ -260,7 +260,7 @@ enum exit_code preflight_explain(const struct cfg_options *options, struct prefl
         first_line(conn != NULL ? PQerrorMessage(conn) : "out of memory", line, sizeof(line));
         log_error("%s: %s; correct it, or pass --no-explain-enabled to audit without plans",
                   own ? "explain.dsn" : "the upstream as connection for plans", line);
-        r = EXIT_EXPLAIN;
+        r = EXIT_UPSTREAM;
     }
     PQfinish(conn);
     return r;

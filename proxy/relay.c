@@ -91,6 +91,7 @@ bool relay_forward(struct session *s, struct leg *from, struct leg *to, struct s
 {
     ledger_add(from_client(s, from) ? &s->from_client : &s->from_server, bytes);
     int sent = leg_send(to, bytes);
+    worker_end_pass(s->worker);
     show_tap(s, from, bytes);
     if (sent == LEG_LOST) {
         write_failed(s, to);
@@ -112,6 +113,7 @@ bool relay_forward(struct session *s, struct leg *from, struct leg *to, struct s
 static bool pump_once(struct session *s, struct leg *from, struct leg *to)
 {
     struct worker *w = s->worker;
+    worker_begin_pass(w);
     ssize_t n = leg_recv(from, w->scratch, w->read_size);
     if (n == LEG_AGAIN)
         return false;

@@ -15,11 +15,37 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_TURN = 64, ACCEPT_PAUSE_MS = 100, COMPLAINT_US = 1000000, EPOCH_MS = 5 };
+enum {
+    ACCEPTS_A_TURN = 64,
+    ACCEPT_PAUSE_MS = 100,
+    COMPLAINT_US = 1000000,
+    EPOCH_MS = 5,
+    MEASURE_EVERY = 64
+};
 
 int64_t worker_now(const struct worker *w)
 {
     return clock_monotonic_us() - w->options.epoch_us;
+}
+
+void worker_begin_pass(struct worker *w)
+{
+    w->pass_began_us = 0;
+    if (++w->reads < MEASURE_EVERY)
+        return;
+    w->reads = 0;
+    w->pass_began_us = clock_monotonic_us();
+}
+
+void worker_end_pass(struct worker *w)
+{
+    if (w->pass_began_us == 0)
+        return;
+    atomic_fetch_add_explicit(&w->passes, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->passes_us,
+                              (unsigned long)(clock_monotonic_us() - w->pass_began_us),
+                              memory_order_relaxed);
+    w->pass_began_us = 0;
 }
 
 /* A full counter means that the other side has been told often enough. */

@@ -90,6 +90,10 @@ struct worker {
     struct http_session *http_sessions;
     struct http_session *http_reap;
     struct http_context http;
+    unsigned reads;        /* since the last pass that was measured */
+    int64_t pass_began_us; /* 0: this one is not */
+    atomic_ulong passes;   /* of bytes through the relay that were measured */
+    atomic_ulong passes_us;
     size_t read_size;
     struct wire_context wire;
     uint8_t scratch[WORKER_SCRATCH];
@@ -123,6 +127,11 @@ void worker_free(struct worker *w);
 
 /* Microseconds since the run started. */
 int64_t worker_now(const struct worker *w);
+
+/* Around the reading and writing of some bytes: one in many is measured, so that it costs nothing.
+ */
+void worker_begin_pass(struct worker *w);
+void worker_end_pass(struct worker *w);
 
 /* A warning about a peer, in the log: one a second at most, so that no peer can flood it. */
 void worker_complain(struct worker *w, const char *format, ...)

@@ -103,6 +103,29 @@ static void put_finding(struct rpt_screen *s, const struct rpt_severity *severit
     }
 }
 
+/* Nothing was found because nothing was there: what came, and what to look at. */
+static void put_too_little(struct rpt_screen *s, const json_t *run)
+{
+    json_int_t sessions = rpt_count_at(run, "sessions");
+    rpt_screen_end(s);
+    rpt_screen_put(s, RPT_STYLE_YELLOW, "Too little to judge: ");
+    struct strbuf b;
+    strbuf_init(&b, SCRATCH_MAX);
+    strbuf_printf(&b,
+                  "no statement of the application was seen, %" JSON_INTEGER_FORMAT
+                  " connections, %" JSON_INTEGER_FORMAT
+                  " statements of drivers, %" JSON_INTEGER_FORMAT " HTTP requests. %s",
+                  sessions, rpt_count_at(run, "driver_statements"),
+                  rpt_count_at(run, "http_requests"),
+                  sessions == 0 ? "Does the application connect to pgsleuth's address? Look at its "
+                                  "DATABASE_URL, and at what else it reads host and port from."
+                                : "It connects, but asked nothing: send it requests, or run its "
+                                  "tests.");
+    rpt_screen_paragraph(s, strbuf_text(&b), 0, 4);
+    s->out->failed |= b.failed;
+    strbuf_fini(&b);
+}
+
 static void put_findings(struct rpt_screen *s, const json_t *tree)
 {
     size_t shown = 0, total = 0;
@@ -117,7 +140,10 @@ static void put_findings(struct rpt_screen *s, const json_t *tree)
         rpt_screen_printf(s, RPT_STYLE_DIM, "and %zu more in report.yaml", total - shown);
         rpt_screen_end(s);
     }
-    if (total == 0) {
+    const json_t *run = json_object_get(tree, "run");
+    if (total == 0 && json_is_object(run) && rpt_count_at(run, "statements") == 0) {
+        put_too_little(s, run);
+    } else if (total == 0) {
         rpt_screen_end(s);
         rpt_screen_put(s, RPT_STYLE_GREEN, "No findings.");
         rpt_screen_end(s);
@@ -154,16 +180,19 @@ static void put_totals(struct rpt_screen *s, const json_t *tree)
     strbuf_fini(&b);
 }
 
+unsigned rpt_text_width(struct rpt_text_options options)
+{
+    if (options.width == 0)
+        return RPT_TEXT_WIDTH;
+    return options.width < RPT_TEXT_MIN_WIDTH ? RPT_TEXT_MIN_WIDTH : options.width;
+}
+
 int rpt_text_summary(const json_t *tree, struct strbuf *out, struct rpt_text_options options)
 {
     struct rpt_screen s;
     if (!json_is_object(tree))
         return RPT_E_EMIT;
-    if (options.width == 0)
-        options.width = RPT_TEXT_WIDTH;
-    if (options.width < RPT_TEXT_MIN_WIDTH)
-        options.width = RPT_TEXT_MIN_WIDTH;
-    rpt_screen_init(&s, out, options.width, options.color);
+    rpt_screen_init(&s, out, rpt_text_width(options), options.color);
     put_head(&s, tree);
     put_run(&s, tree);
     rpt_put_endpoints(&s, tree);

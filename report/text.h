@@ -16,6 +16,9 @@ struct rpt_text_options {
     bool color;     /* ANSI styles */
 };
 
+/* The width that is meant by the options. */
+unsigned rpt_text_width(struct rpt_text_options options);
+
 /* Append to `out`; no line is longer than the width. 0, RPT_E_NO_MEMORY, or RPT_E_EMIT when `tree`
  * is no map. Keys that are not there are left out of the summary. */
 int rpt_text_summary(const json_t *tree, struct strbuf *out, struct rpt_text_options options)

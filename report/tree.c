@@ -1,15 +1,13 @@
 #include "report/tree.h"
 
+#include "report/assertions.h"
 #include "report/tree_parts.h"
 #include "report/value.h"
-
-/* A high issue counts as planned when there is code to apply and good reason to trust it. */
-static const double plan_min_confidence = 0.7;
 
 static bool has_plan(const struct finding *f)
 {
     return f->optimized_code != NULL && *f->optimized_code != '\0' &&
-           f->confidence >= plan_min_confidence;
+           f->confidence >= RPT_PLAN_MIN_CONFIDENCE;
 }
 
 static struct rpt_scope scope_of_result(const struct result *r)

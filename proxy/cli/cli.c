@@ -5,15 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct command {
-    const char *name;
-    unsigned scope;
-    const char *arguments;
-    const char *help;
-    enum exit_code (*run)(const struct cli_input *in);
-};
-
-static const struct command commands[] = {
+static const struct cli_command commands[] = {
 #define COMMAND(function, name, scope, arguments, help)                                            \
     {name, scope, arguments, help, cli_##function},
 #include "proxy/cli/commands.def"
@@ -22,13 +14,23 @@ static const struct command commands[] = {
 
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]), HELP_MAX = 64 * 1024 };
 
+/* "  name ARGUMENTS", and the help below it where the line would be long. */
+static void print_command(const struct cli_command *c)
+{
+    enum { COLUMN = 28 };
+    int width = printf("  %s%s%s", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments);
+    printf("%*s%s\n", width < COLUMN ? COLUMN - width : 1, "", c->help);
+}
+
 static void print_help(void)
 {
     printf("pgsleuth: a performance auditor between a Python web application and PostgreSQL\n\n"
-           "usage: pgsleuth COMMAND [OPTIONS]\n\ncommands:\n");
+           "usage: pgsleuth COMMAND [OPTIONS]\n"
+           "       pgsleuth URL [OPTIONS]     run in front of the server at postgresql://...\n\n"
+           "commands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (commands[i].help != NULL)
-            printf("  %-8s %-8s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+            print_command(&commands[i]);
     }
     printf("\nexit codes:\n");
 #define EXIT_CODE(name, number, text) printf("  %2d  %s\n", number, text);
@@ -37,7 +39,52 @@ static void print_help(void)
     printf("\n`pgsleuth COMMAND --help` lists the options of one command.\n");
 }
 
-static const struct command *find(const char *name)
+const struct cli_command *cli_commands(size_t *n)
+{
+    *n = N_COMMANDS;
+    return commands;
+}
+
+int cli_print(const struct strbuf *text)
+{
+    if (text->failed) {
+        log_error("out of memory");
+        return EXIT_INTERNAL;
+    }
+    fwrite(text->data, 1, text->len, stdout);
+    return EXIT_OK;
+}
+
+static bool is_choice(const char *word, const char *choices)
+{
+    size_t len = strlen(word);
+    for (const char *at = choices; len > 0; at++) {
+        size_t one = strcspn(at, "|");
+        if (one == len && strncmp(at, word, len) == 0)
+            return true;
+        at += one;
+        if (*at == '\0')
+            break;
+    }
+    return false;
+}
+
+const char *cli_only_word(const struct cli_input *in, const char *command, const char *choices,
+                          int *code)
+{
+    const char *word = in->argc > 0 ? in->argv[0] : "";
+    bool help = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+    *code = help ? EXIT_OK : EXIT_USAGE;
+    if (help)
+        printf("usage: pgsleuth %s %s\n", command, choices);
+    else if (in->argc == 1 && is_choice(word, choices))
+        return word;
+    else
+        log_error("%s: it is pgsleuth %s %s", command, command, choices);
+    return NULL;
+}
+
+static const struct cli_command *find(const char *name)
 {
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (strcmp(commands[i].name, name) == 0)
@@ -46,7 +93,7 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-static void print_options(const struct command *command)
+static void print_options(const struct cli_command *command)
 {
     struct strbuf text;
     strbuf_init(&text, HELP_MAX);
@@ -88,7 +135,7 @@ bool cli_options(const struct cli_input *in, const char *command, unsigned scope
     return false;
 }
 
-enum exit_code cli_main(int argc, char **argv, char **envp)
+int cli_main(int argc, char **argv, char **envp)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -97,7 +144,9 @@ enum exit_code cli_main(int argc, char **argv, char **envp)
     }
     if (strcmp(name, "--version") == 0)
         name = "version";
-    const struct command *command = find(name);
+    if (cfg_url_is_postgresql(name))
+        return cli_run_url(&(struct cli_input){.argc = argc - 1, .argv = argv + 1, .envp = envp});
+    const struct cli_command *command = find(name);
     if (command == NULL) {
         if (argc > 1)
             log_error("no command \"%s\"; see pgsleuth --help", cli_shown(name));

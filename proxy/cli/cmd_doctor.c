@@ -58,7 +58,7 @@ static bool judge_connection(struct doctor *d, const char *what, const struct pr
         return false;
     }
     if (p->tls_error[0] != '\0') {
-        fail(d, EXIT_TLS, what, p->tls_error,
+        fail(d, EXIT_UPSTREAM, what, p->tls_error,
              "correct sslmode and sslrootcert in the upstream's URL, or the server's certificate");
         return false;
     }
@@ -89,7 +89,7 @@ static void judge_both_tls(struct doctor *d, const struct probe *p)
     if (p->login != PROBE_SCRAM || !p->offers_plus)
         ok(what, "work: this login is not bound to a certificate");
     else if (!p->same_certificate)
-        fail(d, EXIT_TLS, what,
+        fail(d, EXIT_USAGE, what,
              "case A: libpq binds its login to the certificate it sees, and pgsleuth's is not the "
              "server's; only clients that bind nothing (asyncpg) work",
              remedies);
@@ -111,7 +111,8 @@ static void judge_clear_to_tls(struct doctor *d, const struct probe *p)
            "case C: work; SCRAM-SHA-256-PLUS is taken out of the server's offer (Npgsql wants "
            "--no-tls-strip-channel-binding and Channel Binding=Disable)");
     else
-        fail(d, EXIT_TLS, what, "case C with the server's offer untouched: libpq refuses to log in",
+        fail(d, EXIT_USAGE, what,
+             "case C with the server's offer untouched: libpq refuses to log in",
              "leave tls.strip_channel_binding on");
 }
 
@@ -220,7 +221,7 @@ static enum exit_code examine(const struct cfg_options *options)
     return d.code;
 }
 
-enum exit_code cli_doctor(const struct cli_input *in)
+int cli_doctor(const struct cli_input *in)
 {
     struct cfg_options options;
     enum exit_code code;

@@ -50,7 +50,7 @@ static enum exit_code health(const struct cfg_options *options)
     return EXIT_OK;
 }
 
-enum exit_code cli_health(const struct cli_input *in)
+int cli_health(const struct cli_input *in)
 {
     struct cfg_options options;
     enum exit_code code;

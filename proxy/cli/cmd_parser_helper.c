@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 /* The child that the auditor starts for libpg_query; not for people. */
-enum exit_code cli_parser_helper(const struct cli_input *in)
+int cli_parser_helper(const struct cli_input *in)
 {
     (void)in;
     return parser_helper_serve(STDIN_FILENO) == 0 ? EXIT_OK : EXIT_INTERNAL;

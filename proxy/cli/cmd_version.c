@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-enum exit_code cli_version(const struct cli_input *in)
+int cli_version(const struct cli_input *in)
 {
     (void)in;
     printf("pgsleuth %s\n", PGSLEUTH_VERSION);

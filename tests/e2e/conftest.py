@@ -15,6 +15,7 @@ from matrix import Matrix
 from proxy import RUNNING, Proxy, StartProxy, binary, run_command
 from server import Server, Target, run_server
 
+collect_ignore = ["django_shop"]  # a project that a test runs
 TEST_S = 150
 SLOW_TEST_S = 900
 

@@ -254,7 +254,7 @@ def test_admin_port_in_use_is_one_line(server: Server, tmp_path: Path) -> None:
             "--no-explain-enabled",
             f"--admin-listen=127.0.0.1:{port}",
         )
-    assert done.returncode == 4
+    assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if "error: " in line]
     assert len(errors) == 1
     assert "--admin-listen" in errors[0]
@@ -266,7 +266,7 @@ def test_admin_port_is_not_shared_with_a_second_pgsleuth(
     api = Api(pgsleuth(**OPTIONS))
     second = Proxy(tmp_path / "second", server.app, admin_listen=api.name)
     second.launch()
-    assert "--admin-listen" in second.wait(expect=4).stderr
+    assert "--admin-listen" in second.wait(expect=2).stderr
 
 
 def test_admin_without_the_option_listens_nowhere(pgsleuth: StartProxy) -> None:

@@ -121,7 +121,7 @@ def test_run_without_traffic_has_a_report_that_says_so(pgsleuth: StartProxy, tmp
     assert outcome.report["endpoints"] == []
     assert not list(outcome.report_dir.rglob("endpoints/*.yaml"))
     done = run_command("report", str(capture), f"--report-dir={tmp_path / 'again'}")
-    assert done.returncode == 3, done.stderr
+    assert done.returncode == 4, done.stderr
     written = (tmp_path / "again/report.yaml").read_bytes()
     assert written == (outcome.report_dir / "report.yaml").read_bytes()
 

@@ -37,7 +37,7 @@ from server import OPEN_ROLE, Server, Target, free_port
 
 # Kerberos, which libpq asks at each login, reads through a null pointer when it finds no memory.
 FRAGILE = {"libgssapi_krb5", "libkrb5", "libk5crypto"}
-CODES = {0, 2, 3, 4, 5, 6, 7, 8, 9, 70}
+CODES = {0, 2, 3, 4, 5}
 WAIT_S = 60
 HELPER_RESTS_S = 60  # after 20 ends within a minute
 REPORT_EVERY = 8  # failures of the helper: each made the report longer
@@ -643,7 +643,7 @@ def test_report_of_a_capture_without_memory_is_whole_or_absent(
             check=False,
             timeout=WAIT_S,
         )
-        assert done.returncode in (0, 5, 8, 70), f"{done.returncode} at {memory.place()}: {done.stderr}"
+        assert done.returncode in (0, 2, 5), f"{done.returncode} at {memory.place()}: {done.stderr}"
         assert not SANITIZER.search(done.stderr), done.stderr
         assert len(done.stderr.splitlines()) == (done.returncode != 0), done.stderr
         assert (folder / "report.yaml").is_file() == (done.returncode == 0)

@@ -29,7 +29,7 @@ MODE = os.environ.get("PGSLEUTH_GOLDEN", "")
 MAX_BYTES = 1_300_000  # of all files together
 CHANGED_LINES = 60  # shown of a difference
 FORMAT_AT = 8  # in a capture, behind the magic
-EXIT_CAPTURE = 8
+EXIT_CAPTURE = 2
 GRAMMAR_S = 0.2  # in which it tells of a new statement, so that the few requests that follow are judged
 
 assert MODE in ("", "write", "record"), f"PGSLEUTH_GOLDEN={MODE}: write, record or nothing"

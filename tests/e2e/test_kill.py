@@ -100,20 +100,20 @@ def judge(folder: Path, traffic: Traffic, capture: Path) -> str:
     content = capture.read_bytes() if capture.is_file() else b""
     done = run_command("report", str(capture), f"--report-dir={folder / 'again'}")
     if not content:
-        assert done.returncode == 8
+        assert done.returncode == 2
         assert traffic.answered == 0
         return "absent"
     n, cut = whole_records(content)
-    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode in (0, 4), done.stderr
     assert ("in the middle of a record" in done.stderr) == (cut and n > 0), done.stderr
     if n == 0:
-        assert (done.returncode, len(done.stderr.splitlines())) == (3, 1), done.stderr
+        assert (done.returncode, len(done.stderr.splitlines())) == (4, 1), done.stderr
         return "nothing"
     assert done.stderr == "" or cut, done.stderr
     report = read_yaml(folder / "again" / "report.yaml")
     assert_prefix(report, traffic)
     assert (report["run"]["statements"] > 0) == (done.returncode == 0)
-    if done.returncode == 3:
+    if done.returncode == 4:
         return "nothing"
     return "cut" if cut else "whole"
 
@@ -144,5 +144,5 @@ def test_capture_killed_before_its_first_record_holds_no_traffic(server: Server,
         path = tmp_path / "cut"
         path.write_bytes(whole[:size])
         done = run_command("report", str(path), f"--report-dir={tmp_path / 'again'}")
-        assert (done.returncode, len(done.stderr.splitlines())) == (3, 1), done.stderr
+        assert (done.returncode, len(done.stderr.splitlines())) == (4, 1), done.stderr
         assert not (tmp_path / "again").exists()

@@ -52,10 +52,10 @@ def test_output_without_a_format_is_refused_with_2(output: str, tmp_path: Path) 
     assert not (tmp_path / "report").exists()
 
 
-def test_output_that_cannot_be_written_is_refused_with_5(tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_refused_with_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = report(tmp_path, f"--output={tmp_path / 'file' / 'a.json'}")
-    assert done.returncode == 5
+    assert done.returncode == 2
     assert f"cannot write {tmp_path / 'file'}" in done.stderr
 
 

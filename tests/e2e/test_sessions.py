@@ -568,5 +568,5 @@ def test_file_that_stands_where_to_listen_is_left_alone(server: Server, tmp_path
     precious = tmp_path / "notes"
     precious.write_text("precious", encoding="ascii")
     done = run_command("run", f"--listen={precious}", f"--upstream={server.app.url()}")
-    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert precious.read_text(encoding="ascii") == "precious"

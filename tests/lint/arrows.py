@@ -92,7 +92,7 @@ SYMBOLS = {
         r"(clock_gettime|clock_nanosleep|clock_monotonic_us|clock_wall_us|gettimeofday|timespec_get|time|times"
         r"|ftime|localtime|localtime_r|mktime|nanosleep|usleep|sleep)$"
     ),
-    "log": re.compile(r"(log_line|log_set_level|syslog|vsyslog)$"),
+    "log": re.compile(r"(log_line|log_set_level|log_set_drawn_line|syslog|vsyslog)$"),
     "threads": re.compile(r"(pthread|thrd)_create$"),
     "sockets": re.compile(
         r"(socket|socketpair|connect|bind|listen|accept4?|send|sendto|sendmsg|sendmmsg|recv|recvfrom|recvmsg"

@@ -100,7 +100,7 @@ def test_a_server_that_is_not_there_is_told(project: Project, monkeypatch: pytes
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # not listening
         monkeypatch.setenv("DATABASE_URL", f"postgresql://u@127.0.0.1:{nobody.getsockname()[1]}/shop")
-        assert "pgsleuth did not start (exit code 6): " in refused(project)
+        assert "pgsleuth did not start (exit code 3): " in refused(project)
 
 
 def test_no_database_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

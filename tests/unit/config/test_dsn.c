@@ -19,6 +19,10 @@ static void test_normalise_known_schemes_become_postgresql(void **state)
     assert_normalised("postgresql+asyncpg://u:p@h/d?a=b", "postgresql://u:p@h/d?a=b");
     assert_normalised("postgresql+psycopg_async://h/d", "postgresql://h/d");
     assert_normalised("POSTGRES://h", "postgresql://h");
+    assert_normalised("psql://h", "postgresql://h");
+    assert_normalised("pgsql://h", "postgresql://h");
+    assert_normalised("postgis://h", "postgresql://h");
+    assert_normalised("timescalegis://h", "postgresql://h");
 }
 
 static void test_normalise_other_texts_stay(void **state)

@@ -81,6 +81,44 @@ static void test_reference_has_one_row_of_eight_cells_for_each_option(void **sta
     strbuf_fini(&out);
 }
 
+static void test_man_text_is_taken_for_no_request(void **state)
+{
+    (void)state;
+    struct strbuf out;
+    strbuf_init(&out, 256);
+    cfg_man_text(".x\n'y\na.b --c \\d", &out);
+    assert_string_equal(strbuf_text(&out), "\\&.x\n\\&'y\na.b \\-\\-c \\ed");
+    strbuf_fini(&out);
+}
+
+static void test_man_has_a_paragraph_for_each_option(void **state)
+{
+    (void)state;
+    struct strbuf out;
+    strbuf_init(&out, 1024 * 1024);
+    cfg_man(&out);
+    assert_false(out.failed);
+    size_t paragraphs = 0;
+    for (const char *at = strbuf_text(&out); (at = strstr(at, ".TP\n")) != NULL; at++)
+        paragraphs++;
+    assert_int_equal(paragraphs, CFG_OPTION_COUNT);
+    assert_non_null(strstr(strbuf_text(&out), ".B \\-w, \\-\\-workers \\fIINTEGER\\fR\nThreads"));
+    strbuf_fini(&out);
+}
+
+static void test_word_is_of_its_scope(void **state)
+{
+    (void)state;
+    struct cfg_word w;
+    assert_true(cfg_word(CFG_ID_log_level, CFG_RUN, &w));
+    assert_string_equal(w.name, "log-level");
+    assert_string_equal(w.choices, "error|warning|info|debug");
+    assert_true(cfg_word(CFG_ID_explain_enabled, CFG_RUN, &w));
+    assert_null(w.value);
+    assert_false(cfg_word(CFG_ID_explain_enabled, CFG_REPORT, &w));
+    assert_false(cfg_word(CFG_ID_explain_enabled, 0, &w));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +126,9 @@ int main(void)
         cmocka_unit_test(test_help_row_tells_default_range_and_variable),
         cmocka_unit_test(test_help_shows_the_rows_of_its_scope_only),
         cmocka_unit_test(test_reference_has_one_row_of_eight_cells_for_each_option),
+        cmocka_unit_test(test_man_text_is_taken_for_no_request),
+        cmocka_unit_test(test_man_has_a_paragraph_for_each_option),
+        cmocka_unit_test(test_word_is_of_its_scope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

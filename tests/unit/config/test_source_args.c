@@ -70,6 +70,7 @@ static void test_args_positional_arguments_are_returned_in_order(void **state)
     assert_int_equal(l.options.workers, 2);
     assert_false(l.options.help_requested);
     assert_int_equal(l.options.positional_count, 5);
+    assert_int_equal(l.options.command_at, 2);
     for (size_t i = 0; i < 5; i++)
         assert_string_equal(l.options.positional[i], expected[i]);
     cfg_options_fini(&l.options);

@@ -93,6 +93,31 @@ static void test_database_url_empty_or_unused_is_not_looked_at(void **state)
            "DATABASE_URL: the value has a control character in it");
 }
 
+static void assert_upstream(struct words environment, const char *expected,
+                            enum cfg_origin_kind kind)
+{
+    struct loaded l = load_words(NONE_OF, environment);
+    assert_loaded(&l);
+    assert_string_equal(l.options.upstream, expected);
+    assert_int_equal(l.options.origins[CFG_ID_upstream].kind, kind);
+    cfg_options_fini(&l.options);
+}
+
+static void test_pg_variables_make_the_upstream_when_there_is_no_url(void **state)
+{
+    (void)state;
+    assert_upstream(WORDS("PGHOST=db"), "postgresql://db", CFG_FROM_PG_VARIABLES);
+    assert_upstream(WORDS("PGHOST=/run/pg", "PGPORT=5433", "PGUSER=a@b", "PGPASSWORD=p w",
+                          "PGDATABASE=shop", "PGSSLMODE=require"),
+                    "postgresql://a%40b:p%20w@%2Frun%2Fpg:5433/shop?sslmode=require",
+                    CFG_FROM_PG_VARIABLES);
+    assert_upstream(WORDS("PGUSER=u", "PGPORT=5433"), "", CFG_FROM_DEFAULT);
+    assert_upstream(WORDS("PGHOST=db", "DATABASE_URL=postgresql://other"), "postgresql://other",
+                    CFG_FROM_DATABASE_URL);
+    assert_upstream(WORDS("PGHOST=db", "PGSLEUTH_UPSTREAM=postgresql://other"),
+                    "postgresql://other", CFG_FROM_ENVIRONMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_env_kubernetes_service_links_are_passed_over),
         cmocka_unit_test(test_database_url_is_the_fallback_of_upstream_alone),
         cmocka_unit_test(test_database_url_empty_or_unused_is_not_looked_at),
+        cmocka_unit_test(test_pg_variables_make_the_upstream_when_there_is_no_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 READY_S = 30
 STOP_S = 60
 _TRIES = 5  # another process may take a free port before pgsleuth does
-_LISTEN_FAILED = 4  # its exit code
+_CANNOT_HAVE = 2  # its exit code when what it was given cannot be had, such as the port
 _PR_SET_PDEATHSIG = 1
 _LONGEST_FOLDER = 70
 # pgsleuth refuses variables of its prefix that it does not know.
@@ -83,7 +83,7 @@ class Pgsleuth:
             self._launch()
             if self._is_ready():
                 return
-            if self.code != _LISTEN_FAILED:
+            if self.code != _CANNOT_HAVE or "cannot listen" not in self.complaint():
                 break
         reason = self.complaint()
         code = self.code
