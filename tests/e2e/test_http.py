@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -173,6 +174,32 @@ def test_http_calibrated_eight_users_every_statement_has_its_request(setup: Call
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(user, range(8)))
     expect_exact(end(running), 80)
+
+
+def test_http_calibrated_request_that_waits_has_no_connection_yet(pgsleuth: StartProxy) -> None:
+    """A server of one connection at a time would wait on it, and the request that may come on another."""
+    http = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as application:
+        behind = application.getsockname()[1]
+        pgsleuth(http=f"127.0.0.1:{http}=127.0.0.1:{behind}", calibrate=True, workers=1)
+        application.settimeout(PATIENCE_S)
+        request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        first = socket.create_connection(("127.0.0.1", http), PATIENCE_S)
+        first.sendall(request)
+        served, _ = application.accept()
+        until(served, b"\r\n\r\n")
+        second = socket.create_connection(("127.0.0.1", http), PATIENCE_S)
+        second.sendall(request)
+        # Answered by pgsleuth itself, by the same thread: it has seen the second request by then.
+        assert talk(http, HOSTILE["two lengths"], half_close=False).startswith(b"HTTP/1.1 400")
+        assert select.select([application], [], [], 0)[0] == []
+        served.sendall(answer)
+        with first, second, served, application.accept()[0] as later:
+            assert until(first, b"\r\n\r\n") == answer
+            until(later, b"\r\n\r\n")
+            later.sendall(answer)
+            assert until(second, b"\r\n\r\n") == answer
 
 
 def test_http_concurrent_never_names_a_wrong_request(setup: Callable[..., Setup]) -> None:
