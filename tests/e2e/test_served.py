@@ -51,7 +51,9 @@ SERVERS: dict[str, tuple[str, ...]] = {
     "uvicorn-django": (*UVICORN, "served.django_app:asgi_app"),
 }
 # way of naming -> by what a route then has its name
-WAYS = {"alone": "http", "calibrated": "http", "tags": "tag", "marks": "mark"}
+WAYS = {"alone": "http", "calibrated": "http", "tags": "tag", "traces": "tag", "marks": "mark"}
+SWITCHES = {"calibrated": "calibrate", "traces": "http_add_traceparent"}
+HELPERS = ("tags", "traces", "marks")
 # Comments name a request; where it begins and ends, the connections tell: asyncpg's pool resets them,
 # SQLAlchemy ends its transaction, and Django's persistent ones show nothing.
 BORDERS = {"fastapi": "marker", "flask": "transaction", "django": "gap"}
@@ -146,10 +148,11 @@ def serve(pgsleuth: StartProxy, tmp_path: Path) -> Iterator[Callable[[str, str],
         def start(server: str, way: str) -> Served:
             http, port = free_port(), free_port()
             marks = f"127.0.0.1:{free_port()}"
-            options = {**OPTIONS, "workers": 2, "marks": marks, "calibrate": way == "calibrated"}
-            options = {name: value for name, value in options.items() if value is not False}
+            options: dict[str, Any] = {**OPTIONS, "workers": 2, "marks": marks}
+            if way in SWITCHES:
+                options[SWITCHES[way]] = True
             proxy = pgsleuth(http=f"127.0.0.1:{http}=127.0.0.1:{port}", env=TOKENS, **options)
-            helped = {"HELPER": way if way in ("tags", "marks") else ""}
+            helped = {"HELPER": way if way in HELPERS else ""}
             if way == "marks":
                 helped["PGSLEUTH_MARKS"] = marks
             started.enter_context(application(server, port, proxy.target, tmp_path, **helped))

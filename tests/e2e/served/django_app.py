@@ -16,7 +16,8 @@ settings.configure(
     ROOT_URLCONF=__name__,
     ALLOWED_HOSTS=["*"],
     MIDDLEWARE=["pgsleuth_tags.django.TagMiddleware"] if HELPER else [],
-    PGSLEUTH_TAGS=HELPER == "tags",
+    PGSLEUTH_TAGS=HELPER != "marks",
+    PGSLEUTH_TAGS_TRACE=HELPER == "traces",
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.postgresql",

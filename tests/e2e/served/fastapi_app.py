@@ -19,7 +19,7 @@ if HELPER:
     from pgsleuth_tags.asyncpg import tagged_connection_class
     from pgsleuth_tags.fastapi import TagMiddleware
 
-    HELPED["connection_class"] = tagged_connection_class(tags=HELPER == "tags")
+    HELPED["connection_class"] = tagged_connection_class(tags=HELPER != "marks", trace=HELPER == "traces")
 
 
 @asynccontextmanager

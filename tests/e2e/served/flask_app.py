@@ -20,7 +20,7 @@ if HELPER:
     from pgsleuth_tags import flask, sqlalchemy
 
     flask.init_app(app)
-    sqlalchemy.instrument(engine, tags=HELPER == "tags")
+    sqlalchemy.instrument(engine, tags=HELPER != "marks", trace=HELPER == "traces")
 
 SHARED = text(shared_statement(":first", ":rows"))
 
