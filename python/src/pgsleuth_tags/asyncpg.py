@@ -108,7 +108,7 @@ def tagged_connection_class(
 ) -> type[TaggedConnection]:
     """Return a connection class that shows file names relative to ``root`` instead of the current folder.
 
-    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``, too.
+    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``.
     """
     tagger = Tagger(root, tags=tags, trace=trace)
     return type("TaggedConnection", (TaggedConnection,), {"__slots__": (), "_tagger": tagger})

@@ -152,7 +152,7 @@ def tagged_connection_class(
 ) -> type[Any]:
     """Return ``connection_class`` with file names shown relative to ``root`` instead of the current folder.
 
-    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``, too.
+    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``.
     """
     tagger = Tagger(root, tags=tags, trace=trace)
     return type(connection_class.__name__, (connection_class,), {"_pgsleuth_tagger": tagger})

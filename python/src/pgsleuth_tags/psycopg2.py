@@ -49,7 +49,7 @@ def tagged_cursor_class(
 ) -> type[Any]:
     """Return ``cursor_class`` with file names relative to ``root``.
 
-    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``, too.
+    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``.
     """
     tagger = Tagger(root, tags=tags, trace=trace)
     return type(cursor_class.__name__, (cursor_class,), {"_pgsleuth_tagger": tagger})
