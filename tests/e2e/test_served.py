@@ -36,8 +36,6 @@ LIMIT_S = 120
 PROCESSES = 2
 LEARNING_S = 4  # a request is judged when it is over for 3 s, by the times of what comes then
 LEARNT_AT_LEAST = 0.95
-# One thread after the other on a connection that is never idle, without transactions.
-WITHOUT_BORDERS = ("gunicorn-sync-django", "gunicorn-gthread-django")
 
 GUNICORN = ("gunicorn", "--workers", str(PROCESSES), "--timeout", "120", "--no-control-socket")
 UVICORN = ("uvicorn", "--workers", str(PROCESSES), "--log-level", "warning")
@@ -227,7 +225,7 @@ def test_every_statement_has_its_route(
 
 @pytest.mark.long
 @pytest.mark.parametrize("users", [16, 50])
-@pytest.mark.parametrize("server_name", [name for name in SERVERS if name not in WITHOUT_BORDERS])
+@pytest.mark.parametrize("server_name", list(SERVERS))
 def test_what_is_learnt_from_one_user_names_many(
     serve: Callable[[str, str], Served],
     server_name: str,

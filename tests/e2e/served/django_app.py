@@ -56,9 +56,11 @@ def serve(name: str) -> JsonResponse:
     served, route = Served(name), ROUTES[name]
     found = Book.objects.filter(id__gt=0).order_by("id")
     titles = found.annotate(**{f"of_{name}": models.F("title")}).values_list(f"of_{name}")
-    served.own.append(len(list(titles[: route.own])))
-    for _ in range(route.times):
-        served.shared.append(len(list(found.values_list("id")[: route.shared])))
+    for kind in route.order:
+        if kind == "own":
+            served.own.append(len(list(titles[: route.own])))
+        else:
+            served.shared.append(len(list(found.values_list("id")[: route.shared])))
     served.write()
     return JsonResponse({"name": name})
 

@@ -37,10 +37,14 @@ if HELPER:
 async def serve(name: str) -> dict[str, str]:
     served, route = Served(name), ROUTES[name]
     async with app.state.pool.acquire() as connection:
-        served.own.append(len(await connection.fetch(own_statement(name, "$1", "$2"), 0, route.own)))
-        await asyncio.sleep(0)  # somebody else's turn
-        for _ in range(route.times):
-            served.shared.append(len(await connection.fetch(shared_statement("$1", "$2"), 0, route.shared)))
+        for kind in route.order:
+            if kind == "own":
+                found = await connection.fetch(own_statement(name, "$1", "$2"), 0, route.own)
+                served.own.append(len(found))
+            else:
+                found = await connection.fetch(shared_statement("$1", "$2"), 0, route.shared)
+                served.shared.append(len(found))
+            await asyncio.sleep(0)  # somebody else's turn
     served.write()
     return {"name": name}
 

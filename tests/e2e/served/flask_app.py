@@ -32,9 +32,11 @@ def ask(connection: Connection, statement: Any, rows: int) -> int:
 def serve(name: str) -> ResponseReturnValue:
     served, route = Served(name), ROUTES[name]
     with engine.connect() as connection:
-        served.own.append(ask(connection, text(own_statement(name, ":first", ":rows")), route.own))
-        for _ in range(route.times):
-            served.shared.append(ask(connection, SHARED, route.shared))
+        for kind in route.order:
+            if kind == "own":
+                served.own.append(ask(connection, text(own_statement(name, ":first", ":rows")), route.own))
+            else:
+                served.shared.append(ask(connection, SHARED, route.shared))
     served.write()
     return jsonify({"name": name})
 

@@ -18,17 +18,23 @@ class Route:
     own: int  # rows of the statement that no other route sends
     shared: int  # rows of the one that all send
     times: int  # how often a request sends that one
+    greets: bool = False  # sends that one first, as those that ask who the user is
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.template}"
 
+    @property
+    def order(self) -> list[str]:
+        shared = ["shared"] * self.times
+        return [*shared, "own"] if self.greets else ["own", *shared]
+
 
 ROUTES = {
     "books": Route("GET", "/books/{id}", own=5, shared=2, times=1),
-    "authors": Route("GET", "/authors", own=7, shared=3, times=2),
+    "authors": Route("GET", "/authors", own=7, shared=3, times=2, greets=True),
     "orders": Route("POST", "/orders", own=13, shared=7, times=1),
-    "reviews": Route("GET", "/shelves/{id}/reviews", own=29, shared=17, times=3),
+    "reviews": Route("GET", "/shelves/{id}/reviews", own=29, shared=17, times=3, greets=True),
 }
 
 
