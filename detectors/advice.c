@@ -7,12 +7,15 @@ enum { SENTENCE_SQL = 160, COLUMNS_SHOWN = 24 };
 
 /* --- shared --- */
 
-/* Django quotes every name; SQLAlchemy only those that need it. */
-static bool looks_like_django(const struct finding *f, const struct statement *s)
+/* What the tag says, which may be followed by a version: "django:5.2". */
+static bool is_tagged(const struct finding *f, const char *framework)
 {
-    const char *framework = f->tag != NULL ? f->tag->value[SQL_TAG_FRAMEWORK] : NULL;
-    if (framework != NULL)
-        return strncmp(framework, "django", strlen("django")) == 0;
+    return span_starts(span_of_text(f->tag->value[SQL_TAG_FRAMEWORK]), framework);
+}
+
+/* Django quotes every name; SQLAlchemy only those that need it. */
+static bool looks_like_django(const struct statement *s)
+{
     return s != NULL &&
            (span_starts(s->text, "select \"") || span_starts(s->text, "select distinct \""));
 }
@@ -20,8 +23,11 @@ static bool looks_like_django(const struct finding *f, const struct statement *s
 static enum stack stack_of(const struct finding *f, const struct statement *s)
 {
     const struct endpoint *e = f->endpoint;
-    if (looks_like_django(f, s))
+    bool tagged = f->tag != NULL && f->tag->value[SQL_TAG_FRAMEWORK] != NULL;
+    if (tagged ? is_tagged(f, "django") : looks_like_django(s))
         return STACK_DJANGO;
+    if (tagged && is_tagged(f, "sqlalchemy"))
+        return STACK_SQLALCHEMY;
     return e->asyncpg_units * 2 > e->units ? STACK_ASYNCPG : STACK_UNKNOWN;
 }
 
@@ -31,6 +37,9 @@ void advice_choose(struct arena *arena, struct finding *f, const struct statemen
     switch (f->stack) {
     case STACK_DJANGO:
         f->optimized_code = f->django;
+        break;
+    case STACK_SQLALCHEMY:
+        f->optimized_code = f->sqlalchemy;
         break;
     case STACK_ASYNCPG:
         f->optimized_code = f->asyncpg;

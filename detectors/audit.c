@@ -3,11 +3,13 @@
 #include "detectors/audit_parts.h"
 #include "detectors/chatter.h"
 #include "detectors/claims.h"
+#include "detectors/learnt.h"
 #include "wire/values.h"
 
 #include <stdlib.h>
 
 static void close_unit(void *arg, struct unit *u);
+static size_t *cut_unit(void *arg, const struct unit *u, size_t *count);
 static void take_joined(void *arg, const struct record_header *record, struct request_mark mark,
                         const struct http_join *request);
 static void end_connection(void *arg, const struct session_summary *about);
@@ -35,7 +37,8 @@ struct audit *audit_new(const struct det_settings *settings)
     arena_init(&a->names, AUDIT_NAME_BYTES);
     catalogue_init(&a->catalogue, &a->names, AUDIT_MAX_STATEMENTS);
     map64_init(&a->tags, AUDIT_MAX_TAGS);
-    sessions_init(&a->sessions, settings->unit_gap_ms * 1000, close_unit, end_connection, a);
+    sessions_init(&a->sessions, settings->unit_gap_ms * 1000, cut_unit, close_unit, end_connection,
+                  a);
     routes_init(&a->routes, &a->arena);
     join_init(&a->join, take_joined, a);
     request_marks_init(&a->marks);
@@ -92,21 +95,9 @@ static bool is_ready(const struct audit *a, int detector)
     return det_detectors[detector]->init == NULL || a->states[detector] != NULL;
 }
 
-/* Named by what it sends, where several requests were in flight. */
-static void learn_route(struct audit *a, struct unit *u)
+static void judge_unit(struct audit *a, struct unit *u)
 {
-    struct http_route *routes[JOIN_MAX_ROUTES];
-    if (!a->join.seen || u->trace != 0 || u->n == 0 || ledger_is_named(u))
-        return;
-    size_t n = join_routes_at(&a->join, u->start_us, routes);
-    u->learnt = ledger_learnt_route(a->ledger, u, routes, n);
     a->learnt_units += u->learnt != NULL;
-}
-
-static void close_unit(void *arg, struct unit *u)
-{
-    struct audit *a = arg;
-    learn_route(a, u);
     u->serial = ++a->next_serial;
     a->units++;
     a->tagged_units += u->tag != NULL;
@@ -121,6 +112,23 @@ static void close_unit(void *arg, struct unit *u)
             det_detectors[i]->on_unit_end(a->states[i], a, u);
     }
     claims_settle(u);
+}
+
+static void close_unit(void *arg, struct unit *u)
+{
+    struct audit *a = arg;
+    u->learnt = learnt_route(&a->join, a->ledger, u);
+    judge_unit(a, u);
+}
+
+/* By what the routes in flight were seen to send, else by how the statements repeat. */
+static size_t *cut_unit(void *arg, const struct unit *u, size_t *count)
+{
+    struct audit *a = arg;
+    size_t *cuts;
+    if (learnt_cuts(&a->join, a->ledger, u, &cuts, count))
+        return cuts;
+    return unit_cuts(u, count);
 }
 
 static void end_connection(void *arg, const struct session_summary *about)

@@ -131,37 +131,11 @@ static struct endpoint *endpoint_of_unit(struct ledger *l, const struct unit *u)
 
 enum { LEARNT_UNITS = 3 };
 
-/* Whether what a route sends is known: it was seen alone often enough. */
-static bool is_learnt(const struct http_route *route)
+bool ledger_route_is_learnt(const struct http_route *route)
 {
     const struct endpoint *e = route->endpoint;
     return e != NULL &&
            (e->split.units >= LEARNT_UNITS || (e->units == 0 && route->alone >= LEARNT_UNITS));
-}
-
-static bool sends_all(const struct ledger *l, const struct http_route *route, const struct unit *u)
-{
-    for (size_t i = 0; i < u->n; i++) {
-        if (ledger_usage(l, route->endpoint, u->exchanges[i].statement) == NULL)
-            return false;
-    }
-    return true;
-}
-
-struct http_route *ledger_learnt_route(const struct ledger *l, const struct unit *u,
-                                       struct http_route *const *routes, size_t n)
-{
-    struct http_route *found = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_learnt(routes[i]))
-            return NULL;
-        if (!sends_all(l, routes[i], u))
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = routes[i];
-    }
-    return found;
 }
 
 bool ledger_is_named(const struct unit *u)
@@ -307,14 +281,24 @@ static void split_latency(struct latency_split *s, struct arena *arena, const st
     s->application_us += left_us - wait_us;
 }
 
+static void count_joined(struct ledger *l, struct endpoint *e, const struct unit *u)
+{
+    uint64_t n = unit_statements(u);
+    if (e->split.units == 0 || n < e->fewest_statements)
+        e->fewest_statements = n;
+    if (n > e->most_statements)
+        e->most_statements = n;
+    e->http = u->http.route;
+    u->http.route->endpoint = e;
+    split_latency(&e->split, l->arena, u);
+}
+
 static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *u)
 {
     uint64_t wall_us = (uint64_t)(u->end_us - u->start_us);
     if (u->http.route != NULL) {
         wall_us = u->http.total_us;
-        e->http = u->http.route;
-        u->http.route->endpoint = e;
-        split_latency(&e->split, l->arena, u);
+        count_joined(l, e, u);
     }
     e->units++;
     e->learnt_units += u->learnt != NULL;

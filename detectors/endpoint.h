@@ -78,6 +78,8 @@ struct endpoint {
     const char *route;               /* likewise */
     const struct http_route *http;   /* what HTTP tells of it, or NULL */
     struct latency_split split;
+    uint64_t fewest_statements; /* of a unit that was joined to its request */
+    uint64_t most_statements;
     const char *application; /* of the connections, where nothing else gives a name; or NULL */
     const char *name; /* "GET /users", "users#index"; for signatures made when the report is */
     struct statement *anchor; /* first data statement of the first unit */

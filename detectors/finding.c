@@ -36,6 +36,8 @@ const char *stack_name(enum stack s)
     switch (s) {
     case STACK_DJANGO:
         return "django";
+    case STACK_SQLALCHEMY:
+        return "sqlalchemy";
     case STACK_ASYNCPG:
         return "asyncpg";
     case STACK_UNKNOWN:

@@ -35,9 +35,9 @@ enum improvement_kind { GAIN_UNKNOWN, GAIN_MEASURED, GAIN_ESTIMATED, GAIN_MODELL
 const char *improvement_kind_name(enum improvement_kind k);
 
 /* What the application talks to the database with, as far as the traffic shows. */
-enum stack { STACK_UNKNOWN, STACK_DJANGO, STACK_ASYNCPG };
+enum stack { STACK_UNKNOWN, STACK_DJANGO, STACK_SQLALCHEMY, STACK_ASYNCPG };
 
-/* "django", "asyncpg", "unknown". Static storage. */
+/* "django", "sqlalchemy", "asyncpg", "unknown". Static storage. */
 const char *stack_name(enum stack s);
 
 enum { FINDING_MAX_STATEMENTS = 4 };

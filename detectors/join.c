@@ -249,6 +249,20 @@ size_t join_routes_at(struct join *j, int64_t time_us, struct http_route *out[JO
     return n;
 }
 
+bool join_ended_between(struct join *j, const struct http_route *route, int64_t begun_us,
+                        int64_t from_us, int64_t to_us)
+{
+    for (size_t i = begun_by(j, begun_us); i > 0; i--) {
+        const struct http_join *r = at(j, i - 1);
+        if (r->start_us + (int64_t)j->longest_us < from_us - JOIN_LATE_US)
+            return false; /* this one and those before it ended earlier, or have not ended */
+        if (r->route == route && r->end_us >= from_us - JOIN_LATE_US &&
+            r->end_us <= to_us + JOIN_LATE_US)
+            return true;
+    }
+    return false;
+}
+
 void join_record(struct join *j, const struct record_header *record, struct request_mark mark,
                  int64_t time_us)
 {

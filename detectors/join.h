@@ -24,6 +24,7 @@
 
 enum {
     JOIN_SLACK_US = 1000 * 1000,
+    JOIN_LATE_US = 5 * 1000,
     JOIN_WAIT_US = 60 * 1000 * 1000,
     JOIN_MAX_REQUESTS = 4096,
     JOIN_MAX_HELD_BYTES = 64 * 1024 * 1024,
@@ -84,6 +85,11 @@ enum { JOIN_MAX_ROUTES = 16 };
 /* The routes of all requests that were in flight at that time, each once; 0 when one of them is not
  * known, and when they are more. */
 size_t join_routes_at(struct join *j, int64_t time_us, struct http_route *out[JOIN_MAX_ROUTES]);
+
+/* Whether a request of this route that was in flight at `begun_us` ended between two times, give or
+ * take what a worker's look at the clock may be late. */
+bool join_ended_between(struct join *j, const struct http_route *route, int64_t begun_us,
+                        int64_t from_us, int64_t to_us);
 
 /* A record of a session, or a mark: goes on now or later. `time_us` is the latest time it tells. */
 void join_record(struct join *j, const struct record_header *record, struct request_mark mark,

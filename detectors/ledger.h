@@ -32,10 +32,8 @@ struct endpoint *ledger_of_route(struct ledger *l, struct http_route *route);
 /* Whether a tag or a request names the unit's endpoint. */
 bool ledger_is_named(const struct unit *u);
 
-/* Of the routes that were in flight when a unit began, the only one that was seen to send all of
- * its statements; NULL when none or several do, and when one of them was too seldom seen alone. */
-struct http_route *ledger_learnt_route(const struct ledger *l, const struct unit *u,
-                                       struct http_route *const *routes, size_t n);
+/* Whether what a route sends is known: it was seen alone often enough. */
+bool ledger_route_is_learnt(const struct http_route *route);
 
 struct usage *ledger_usage(const struct ledger *l, const struct endpoint *e,
                            const struct statement *s);

@@ -2,6 +2,11 @@
  * The connections of each client in the order of their last use, so that the one that nobody has
  * used for longest is known at once: while it lies idle, no request waits for a connection.
  *
+ * A client is a user, a database, an application_name and the address that it connects from. Two
+ * pools that share all four, as two of one process or of two on one machine, are one client here:
+ * nothing on the wire tells them apart. A wait for the one is then missed while a connection of the
+ * other lies idle; none is made up. An application_name for each pool tells them apart.
+ *
  * A place is part of its session's memory and is taken out before that goes.
  */
 #ifndef PGSLEUTH_DETECTORS_POOL_ORDER_H

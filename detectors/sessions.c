@@ -26,10 +26,11 @@ struct det_session {
     struct det_session *after;
 };
 
-void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, sessions_ended *end,
-                   void *arg)
+void sessions_init(struct sessions *s, int64_t gap_us, sessions_cut *cut, sessions_close *close,
+                   sessions_ended *end, void *arg)
 {
-    *s = (struct sessions){.gap_us = gap_us, .close = close, .end = end, .close_arg = arg};
+    *s = (struct sessions){
+        .gap_us = gap_us, .cut = cut, .close = close, .end = end, .close_arg = arg};
     s->room.max = AUDIT_UNIT_BYTES;
     map64_init(&s->by_id, AUDIT_MAX_SESSIONS);
     pool_order_init(&s->pools);
@@ -109,7 +110,7 @@ static struct endpoint *finish_unit(struct sessions *s, struct unit *u,
     u->confidence = confidence;
     if (u->n > 0) {
         size_t n_cuts = 0;
-        size_t *cuts = u->whole ? NULL : unit_cuts(u, &n_cuts);
+        size_t *cuts = u->whole ? NULL : s->cut(s->close_arg, u, &n_cuts);
         endpoint = hand_out(s, u, cuts, n_cuts);
     }
     give_unit(s, u);
@@ -443,7 +444,7 @@ static void cut_early(struct sessions *s, struct det_session *x, const struct st
     u->recheck = u->n * 2;
     u->client = x->about.client;
     size_t n_cuts;
-    size_t *cuts = unit_cuts(u, &n_cuts);
+    size_t *cuts = s->cut(s->close_arg, u, &n_cuts);
     if (cuts == NULL)
         return;
     if (x->fresh)

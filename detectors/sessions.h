@@ -23,6 +23,9 @@ enum {
 
 struct det_session;
 
+/* Where in a unit without sure borders the second and later requests begin, as unit_cuts() says. */
+typedef size_t *sessions_cut(void *arg, const struct unit *u, size_t *count);
+
 /* Where closed units go; `endpoint` is set there. */
 typedef void sessions_close(void *arg, struct unit *u);
 
@@ -65,13 +68,14 @@ struct sessions {
     uint64_t chatter;    /* exchanges */
     uint64_t lost;       /* exchanges without room for their session or unit */
     uint64_t cut_traces; /* closed for want of room for another */
+    sessions_cut *cut;
     sessions_close *close;
     sessions_ended *end; /* or NULL */
     void *close_arg;
 };
 
-void sessions_init(struct sessions *s, int64_t gap_us, sessions_close *close, sessions_ended *end,
-                   void *arg);
+void sessions_init(struct sessions *s, int64_t gap_us, sessions_cut *cut, sessions_close *close,
+                   sessions_ended *end, void *arg);
 void sessions_fini(struct sessions *s);
 
 void sessions_start(struct sessions *s, const struct record_session_start *r);

@@ -268,28 +268,41 @@ static bool add_traceparent(struct http_session *s, struct span *head, struct ht
     return true;
 }
 
+/* Whether it is this request's turn. */
+static bool enter_gate(struct http_session *s)
+{
+    struct http_gate *gate = &shared(s)->gate;
+    if (!gate->on || s->late || s->entered)
+        return true;
+    if (s->has_gate || !http_gate_enter(gate)) {
+        if (s->ticket == 0)
+            s->ticket = http_gate_ticket(gate);
+        if (!s->has_gate)
+            set_timer(s, HTTP_GATE_HOLD_S);
+        return false;
+    }
+    s->has_gate = true;
+    s->entered = true;
+    s->ticket = 0;
+    return true;
+}
+
 /* Whether the request whose head is whole may go to the application now. If not, resume() comes
- * back to it. */
+ * back to it. The gate comes before the connection: a server that serves one connection at a time
+ * would else wait on one whose request waits here for another. */
 static bool admit(struct http_session *s)
 {
+    if (!enter_gate(s))
+        return false;
     if (s->state == HTTP_STATE_READING) {
         set_state(s, HTTP_STATE_CONNECTING);
         connect_next(s);
     }
     if (s->state != HTTP_STATE_RELAYING)
         return false;
-    struct http_gate *gate = &shared(s)->gate;
-    if (gate->on && !s->late) {
-        if (s->has_gate || !http_gate_enter(gate)) {
-            if (s->ticket == 0)
-                s->ticket = http_gate_ticket(gate);
-            if (!s->has_gate)
-                set_timer(s, HTTP_GATE_HOLD_S);
-            return false;
-        }
-        s->has_gate = true;
+    if (s->entered)
         set_timer(s, HTTP_GATE_HOLD_S);
-    }
+    s->entered = false;
     s->late = false;
     s->ticket = 0;
     s->admitted = true;
@@ -346,7 +359,7 @@ static bool pass(struct http_session *s, struct span part, enum http_step step)
 {
     bool begins = !s->admitted;
     if (begins && !admit(s)) {
-        if (s->state != HTTP_STATE_RELAYING && s->state != HTTP_STATE_CONNECTING)
+        if (s->state == HTTP_STATE_LINGERING || s->state == HTTP_STATE_CLOSED)
             return false; /* refused */
         s->waiting = step;
         keep(s, &s->held, part);
@@ -445,7 +458,7 @@ static void admit_waiting(struct http_session *s)
 /* Something changed: go on with what had to wait. */
 static void resume(struct http_session *s)
 {
-    if (s->state == HTTP_STATE_RELAYING && !is_over(s)) {
+    if (s->state != HTTP_STATE_CONNECTING && !is_over(s)) {
         admit_waiting(s);
         struct http_bytes rest = s->rest;
         s->rest = (struct http_bytes){.data = NULL};

@@ -57,6 +57,7 @@ struct http_session {
     uint8_t upstream; /* address that is being tried */
     bool admitted;    /* the request that is being read may be forwarded */
     bool has_gate;
+    bool entered;           /* has_gate, for a request that still waits for its connection */
     bool late;              /* it waited for a held gate for too long: it goes without */
     bool said_all;          /* what the client sends now is for nobody */
     enum http_step waiting; /* HTTP_STEP_HEAD: no; else what `held` is, whose head is whole */

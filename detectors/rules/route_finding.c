@@ -27,7 +27,7 @@ void route_advice(struct arena *arena, struct finding *f, const char *fastapi, c
     f->asyncpg = fastapi;
     f->django = django;
     advice_choose(arena, f, u != NULL ? u->statement : NULL);
-    if (f->stack == STACK_UNKNOWN)
+    if (f->stack == STACK_UNKNOWN || f->stack == STACK_SQLALCHEMY)
         f->optimized_code = det_text(arena,
                                      "# Assumes FastAPI: the traffic does not show the framework. "
                                      "See the variants.\n%s",

@@ -52,9 +52,10 @@ class Receiver:
 class Served:
     """A request that is being served."""
 
-    def __init__(self, route=ROUTE, request_id="", method="GET"):
+    def __init__(self, route=ROUTE, request_id="", method="GET", traceparent=""):
         self.route = route
         self.request_id = request_id
+        self.traceparent = traceparent
         self.method = method
 
     def tags(self):

@@ -18,7 +18,8 @@ PREPARED = (
 def requests():
     """Many requests of one route: what differs between them must not reach the text."""
     for number in range(ROUNDS):
-        yield Served(request_id=f"request-{number}"), number
+        trace = f"00-{number + 1:032x}-00f067aa0ba902b7-01"
+        yield Served(request_id=f"request-{number}", traceparent=trace), number
 
 
 def assert_prepared_once(rows, executions):

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from brotli_asgi import BrotliMiddleware
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
@@ -166,6 +167,15 @@ async def plain(page: int = 0) -> list[dict[str, Any]]:
 async def compressed(page: int = 0) -> Response:
     body = gzip.compress(json.dumps([{**book, "page": page} for book in BOOKS]).encode(), 5)
     return Response(body, media_type="application/json", headers={"Content-Encoding": "gzip"})
+
+
+shelf = FastAPI()
+app.mount("/twins/brotli", BrotliMiddleware(shelf))
+
+
+@shelf.get("/books")
+async def brotli(page: int = 0) -> list[dict[str, Any]]:
+    return await plain(page)
 
 
 @app.get("/faults/unchanged")

@@ -508,6 +508,25 @@ def test_admin_garbage_hurts_nobody(api: Api) -> None:
         assert api.ask("GET", "/livez").code == 200
 
 
+def test_admin_pages_of_the_library_repeat_nothing_of_the_request(api: Api) -> None:
+    """What no request comes of, evhttp answers itself, without the headers of ours."""
+    script = b"<script>alert(1)</script>"
+    host = f"Host: {api.name}\r\n".encode()
+    for data in (
+        script + b" /livez HTTP/1.1\r\n" + host + b"\r\n",
+        b"FROB /" + script + b" HTTP/1.1\r\n" + host + b"X: " + script + b"\r\n\r\n",
+        b"GET /livez " + script + b"\r\n" + host + b"\r\n",
+        b"GET http://[" + script + b"/ HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET /livez HTTP/1.1\r\n" + host + script + b"\r\n\r\n",
+        b"POST /livez HTTP/1.1\r\n" + host + b"Content-Length: " + script + b"\r\n\r\n",
+        b"POST /" + script + b" HTTP/1.1\r\n" + host + b"Content-Length: 999999999\r\n\r\n",
+    ):
+        said = api.raw(data)
+        assert said.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501")), (data, said)
+        assert b"script" not in said.lower(), (data, said)
+        assert b"Connection: close" in said, (data, said)
+
+
 def test_admin_headers_and_bodies_have_an_end(api: Api) -> None:
     start = f"POST /api/v1/marks HTTP/1.1\r\nHost: {api.name}\r\nAuthorization: Bearer {ADMIN}\r\n"
     many = "".join(f"X-{i}: {'y' * 80}\r\n" for i in range(200))

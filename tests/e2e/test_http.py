@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
+import brotli
 import httpx
 import psycopg
 import pytest
@@ -175,6 +178,32 @@ def test_http_calibrated_eight_users_every_statement_has_its_request(setup: Call
     expect_exact(end(running), 80)
 
 
+def test_http_calibrated_request_that_waits_has_no_connection_yet(pgsleuth: StartProxy) -> None:
+    """A server of one connection at a time would wait on it, and the request that may come on another."""
+    http = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as application:
+        behind = application.getsockname()[1]
+        pgsleuth(http=f"127.0.0.1:{http}=127.0.0.1:{behind}", calibrate=True, workers=1)
+        application.settimeout(PATIENCE_S)
+        request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        first = socket.create_connection(("127.0.0.1", http), PATIENCE_S)
+        first.sendall(request)
+        served, _ = application.accept()
+        until(served, b"\r\n\r\n")
+        second = socket.create_connection(("127.0.0.1", http), PATIENCE_S)
+        second.sendall(request)
+        # Answered by pgsleuth itself, by the same thread: it has seen the second request by then.
+        assert talk(http, HOSTILE["two lengths"], half_close=False).startswith(b"HTTP/1.1 400")
+        assert select.select([application], [], [], 0)[0] == []
+        served.sendall(answer)
+        with first, second, served, application.accept()[0] as later:
+            assert until(first, b"\r\n\r\n") == answer
+            until(later, b"\r\n\r\n")
+            later.sendall(answer)
+            assert until(second, b"\r\n\r\n") == answer
+
+
 def test_http_concurrent_never_names_a_wrong_request(setup: Callable[..., Setup]) -> None:
     running = setup(workers=2)
 
@@ -318,6 +347,7 @@ def test_http_shapes_learnt_from_one_user_name_sixteen(setup: Callable[..., Setu
 JUDGED = {
     "GET /faults/plain": {"http_compression"},
     "GET /twins/gzip": set(),
+    "GET /twins/brotli/books": set(),
     "GET /faults/unchanged": {"http_caching"},
     "GET /twins/etag": set(),
     "GET /twins/changing": set(),
@@ -326,6 +356,7 @@ JUDGED = {
     "POST /twins/mail": set(),
     "GET /twins/limited": set(),
 }
+PAGED = ("/faults/plain", "/twins/gzip", "/twins/brotli/books", "/twins/changing")
 OF_HTTP = {"http_compression", "http_caching", "http_keep_alive", "background_work"}
 
 
@@ -343,7 +374,7 @@ def test_http_faults_are_found_on_their_routes_and_not_on_their_twins(
         for n in range(22):
             for name in JUDGED:
                 method, path = name.split()
-                query = f"?page={n}" if path in ("/faults/plain", "/twins/gzip", "/twins/changing") else ""
+                query = f"?page={n}" if path in PAGED else ""
                 headers = {"If-None-Match": '"1"'} if n > 0 and path == "/twins/etag" else {}
                 if path.endswith("mail") and n >= 6:
                     continue
@@ -370,6 +401,25 @@ def test_http_faults_are_found_on_their_routes_and_not_on_their_twins(
     assert done.returncode == 0, done.stderr
     again = (tmp_path / "again/report.yaml").read_bytes()
     assert again == (outcome.report_dir / "report.yaml").read_bytes()
+
+
+def test_http_brotli_of_a_middleware_is_relayed_and_counts_as_compressed(setup: Callable[..., Setup]) -> None:
+    """The middleware takes gzip for who knows no brotli, and nothing for who knows neither."""
+    running = setup()
+    path = "/twins/brotli/books"
+    bodies = {}
+    with httpx.Client(timeout=PATIENCE_S) as client:
+        for coding in ("br", "gzip", "identity"):
+            for _ in range(4):
+                url, headers = running.url(path), {"Accept-Encoding": coding}
+                with client.stream("GET", url, headers=headers) as answer:
+                    assert answer.headers.get("content-encoding", "identity") == coding
+                    bodies[coding] = b"".join(answer.iter_raw())
+    assert brotli.decompress(bodies["br"]) == gzip.decompress(bodies["gzip"]) == bodies["identity"]
+    assert len(bodies["br"]) < len(bodies["identity"]) / 4
+    row = end(running).endpoint(f"GET {path}")["endpoint"]
+    numbers = row["http"]["compression"]
+    assert (numbers["compressed"], numbers["samples"]) == (8, 0), numbers
 
 
 @pytest.mark.parametrize(("route", "blocks"), [("/faults/block", True), ("/twins/block", False)])

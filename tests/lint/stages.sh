@@ -69,11 +69,13 @@ e2e_tests() { # preset seconds markers
     build_preset "$1" &&
         test_venv &&
         tags_venv &&
+        companions_venv &&
         postgresql_18 &&
         sarif_schema &&
         docker/venv.sh "$DEMO_VENV" &&
         sanitized "e2e-$1" timeout "$2" env PGSLEUTH_BIN="$ROOT/build/$1/pgsleuth" PGSLEUTH_VENV="$DEMO_VENV" \
-            PGSLEUTH_TAGS_VENV="$TAGS_VENV" "$TEST_VENV/bin/python" -m pytest tests/e2e -q -ra -p no:cacheprovider -m "$3" \
+            PGSLEUTH_TAGS_VENV="$TAGS_VENV" PGSLEUTH_COMPANIONS_VENV="$COMPANIONS_VENV" \
+            "$TEST_VENV/bin/python" -m pytest tests/e2e -q -ra -p no:cacheprovider -m "$3" \
             -n "$JOBS" --dist loadfile \
             --junitxml="$RESULTS/e2e-$1.xml"
 }

@@ -37,6 +37,14 @@ def body(pairs: Mapping[str, str]) -> str:
     )
 
 
+def with_trace(comment: str, traceparent: str) -> str:
+    """Return ``comment`` with a ``traceparent`` of the W3C's form, whose name sorts behind all others."""
+    if not traceparent:
+        return comment
+    head = f"{comment[:-2]}," if comment else "/*"
+    return f"{head}traceparent='{traceparent}'*/"
+
+
 def append(sql: str, comment: str) -> str:
     """Return ``sql`` with ``comment`` at its end, before a final ``;``.
 

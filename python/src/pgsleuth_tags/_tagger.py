@@ -8,7 +8,7 @@ from typing import Any
 
 from pgsleuth_tags import marks
 from pgsleuth_tags._callsite import CallSite, Locator
-from pgsleuth_tags._comment import append, render
+from pgsleuth_tags._comment import append, render, with_trace
 from pgsleuth_tags._request import Endpoint, current_endpoint
 
 __all__ = ["Endpoint", "Tagger", "current_endpoint"]
@@ -21,12 +21,16 @@ class Tagger:
     """Adds the comment to a statement's text, unless made with ``tags=False``.
 
     The same call site under the same route always gives the same comment, so drivers' statement caches, which
-    are keyed by text, still hit. Nothing that differs between two requests may ever be added here.
+    are keyed by text, still hit. What differs between two requests is added with ``trace=True`` alone: the
+    request's ``traceparent`` header, behind all else.
     """
 
-    def __init__(self, root: str | os.PathLike[str] | None = None, *, tags: bool = True) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str] | None = None, *, tags: bool = True, trace: bool = False
+    ) -> None:
         self._locator = Locator(root)
         self._tags = tags
+        self._trace = trace
         self._comments: dict[tuple[CallSite | None, tuple[str, str, str], bool], str] = {}
 
     def before(self, connection: object, sql: Any, *, double_percent: bool = False) -> Any:
@@ -49,6 +53,8 @@ class Tagger:
         comment = self._comments.get(key)
         if comment is None:
             comment = self._remember(key)
+        if self._trace:
+            comment = with_trace(comment, getattr(endpoint, "traceparent", ""))
         return append(sql, comment)
 
     def _find(self, endpoint: Endpoint | None) -> CallSite | None:

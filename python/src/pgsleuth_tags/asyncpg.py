@@ -104,11 +104,11 @@ async def _marked(preparing: Awaitable[PreparedStatement]) -> PreparedStatement:
 
 
 def tagged_connection_class(
-    root: str | os.PathLike[str] | None = None, *, tags: bool = True
+    root: str | os.PathLike[str] | None = None, *, tags: bool = True, trace: bool = False
 ) -> type[TaggedConnection]:
     """Return a connection class that shows file names relative to ``root`` instead of the current folder.
 
-    With ``tags=False`` it only marks.
+    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``.
     """
-    tagger = Tagger(root, tags=tags)
+    tagger = Tagger(root, tags=tags, trace=trace)
     return type("TaggedConnection", (TaggedConnection,), {"__slots__": (), "_tagger": tagger})

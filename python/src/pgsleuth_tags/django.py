@@ -29,7 +29,8 @@ class TagMiddleware:
     """Middleware for synchronous and asynchronous stacks.
 
     File names are shown relative to the setting PGSLEUTH_TAGS_ROOT, else to BASE_DIR, else to the current
-    folder. With PGSLEUTH_TAGS = False the statements stay as they are, and only marks are sent.
+    folder. With PGSLEUTH_TAGS = False the statements stay as they are, and only marks are sent; with
+    PGSLEUTH_TAGS_TRACE = True they have their request's ``traceparent``, too.
     """
 
     sync_capable = True
@@ -41,7 +42,8 @@ class TagMiddleware:
         if self._is_async:
             markcoroutinefunction(self)
         root = getattr(settings, "PGSLEUTH_TAGS_ROOT", None) or getattr(settings, "BASE_DIR", None)
-        instrument(root, tags=bool(getattr(settings, "PGSLEUTH_TAGS", True)))
+        tags = bool(getattr(settings, "PGSLEUTH_TAGS", True))
+        instrument(root, tags=tags, trace=bool(getattr(settings, "PGSLEUTH_TAGS_TRACE", False)))
 
     def __call__(self, request: Any) -> Any:
         if self._is_async:
@@ -126,13 +128,14 @@ class _Wrapper:
         return execute(tagged, params, many, context)
 
 
-def instrument(root: str | os.PathLike[str] | None = None, *, tags: bool = True) -> None:
+def instrument(root: str | os.PathLike[str] | None = None, *, tags: bool = True, trace: bool = False) -> None:
     """Tag what Django sends to PostgreSQL, and mark its connections where marks are enabled.
 
     File names are shown relative to ``root`` (default: the current folder). With ``tags=False`` the
-    statements stay as they are. A later call replaces what an earlier one said.
+    statements stay as they are; with ``trace=True`` they have their request's ``traceparent``, too. A later
+    call replaces what an earlier one said.
     """
-    wrapper = _Wrapper(Tagger(root, tags=tags))
+    wrapper = _Wrapper(Tagger(root, tags=tags, trace=trace))
 
     def install(connection: Any, **_kwargs: Any) -> None:
         if connection.vendor != "postgresql":

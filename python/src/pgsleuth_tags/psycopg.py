@@ -148,9 +148,11 @@ def tagged_connection_class(
     root: str | os.PathLike[str] | None = None,
     *,
     tags: bool = True,
+    trace: bool = False,
 ) -> type[Any]:
     """Return ``connection_class`` with file names shown relative to ``root`` instead of the current folder.
 
-    With ``tags=False`` it only marks.
+    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``.
     """
-    return type(connection_class.__name__, (connection_class,), {"_pgsleuth_tagger": Tagger(root, tags=tags)})
+    tagger = Tagger(root, tags=tags, trace=trace)
+    return type(connection_class.__name__, (connection_class,), {"_pgsleuth_tagger": tagger})

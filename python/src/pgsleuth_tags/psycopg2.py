@@ -45,7 +45,11 @@ def tagged_cursor_class(
     root: str | os.PathLike[str] | None = None,
     *,
     tags: bool = True,
+    trace: bool = False,
 ) -> type[Any]:
-    """Return ``cursor_class`` with file names relative to ``root``; with ``tags=False`` it only marks."""
-    tagger = Tagger(root, tags=tags)
+    """Return ``cursor_class`` with file names relative to ``root``.
+
+    With ``tags=False`` it only marks; with ``trace=True`` statements have their request's ``traceparent``.
+    """
+    tagger = Tagger(root, tags=tags, trace=trace)
     return type(cursor_class.__name__, (cursor_class,), {"_pgsleuth_tagger": tagger})

@@ -20,17 +20,22 @@ _MARK = "_pgsleuth_tags"
 
 
 def instrument(
-    engine: Engine | AsyncEngine, root: str | os.PathLike[str] | None = None, *, tags: bool = True
+    engine: Engine | AsyncEngine,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    tags: bool = True,
+    trace: bool = False,
 ) -> None:
     """Tag every statement of ``engine``, and mark its connections where marks are enabled.
 
     File names are shown relative to ``root`` (default: the current folder). With ``tags=False`` the
-    statements stay as they are. A second call on the same engine does nothing.
+    statements stay as they are; with ``trace=True`` they have their request's ``traceparent``, too. A second
+    call on the same engine does nothing.
     """
     target: Any = getattr(engine, "sync_engine", engine)
     if getattr(target, _MARK, False):
         return
-    tagger = Tagger(root, tags=tags)
+    tagger = Tagger(root, tags=tags, trace=trace)
 
     def before_cursor_execute(
         connection: Connection,

@@ -97,6 +97,28 @@ static void test_quoted_names_everywhere_get_django_code(void **state)
     traffic_free(t);
 }
 
+/* SQLAlchemy may use asyncpg, whose pool is not its own then. */
+static void test_framework_of_the_tag_comes_before_what_the_traffic_looks_like(void **state)
+{
+    (void)state;
+    static const char *const frameworks[][2] = {
+        {"sqlalchemy:2.0.58", "sqlalchemy"}, {"django:5.2", "django"}, {"fastapi", "asyncpg"}};
+    for (int i = 0; i < 3; i++) {
+        struct traffic *t = traffic_new();
+        const char *child = "SELECT title FROM books WHERE author_id = $1";
+        const char *const values[SQL_TAG_COUNT] = {[SQL_TAG_ROUTE] = "/authors",
+                                                   [SQL_TAG_FRAMEWORK] = frameworks[i][0]};
+        traffic_facts(t, child, FACT_WHERE, "books", "author_id");
+        traffic_tag_values(t, values);
+        const struct finding *f = loop_over(t, "SELECT id FROM authors WHERE id > $1", child);
+        assert_non_null(f);
+        assert_string_equal(stack_name(f->stack), frameworks[i][1]);
+        const char *const codes[] = {f->sqlalchemy, f->django, f->asyncpg};
+        assert_string_equal(f->optimized_code, codes[i]);
+        traffic_free(t);
+    }
+}
+
 static void test_hostile_names_stay_out_of_code(void **state)
 {
     (void)state;
@@ -154,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_sql_names_are_quoted_where_they_must_be),
         cmocka_unit_test(test_asyncpg_pool_gets_asyncpg_code),
         cmocka_unit_test(test_quoted_names_everywhere_get_django_code),
+        cmocka_unit_test(test_framework_of_the_tag_comes_before_what_the_traffic_looks_like),
         cmocka_unit_test(test_hostile_names_stay_out_of_code),
         cmocka_unit_test(test_labelled_columns_are_read_as_columns),
     };

@@ -175,19 +175,10 @@ static inline void traffic_stop(struct traffic *t, uint64_t session)
     traffic_send(t, RECORD_SESSION_END, sizeof(*r), 0);
 }
 
-/* A tag for what follows; NULL values are absent; a NULL route ends tagging. */
-static inline void traffic_tag(struct traffic *t, const char *method, const char *route,
-                               const char *file, const char *line)
+/* A tag for what follows; NULL values are absent. */
+static inline void traffic_tag_values(struct traffic *t, const char *const values[SQL_TAG_COUNT])
 {
-    t->tag = 0;
-    if (route == NULL)
-        return;
     struct record_tag *r = (void *)t->out.bytes;
-    const char *values[SQL_TAG_COUNT] = {0};
-    values[SQL_TAG_METHOD] = method;
-    values[SQL_TAG_ROUTE] = route;
-    values[SQL_TAG_FILE] = file;
-    values[SQL_TAG_LINE] = line;
     uint64_t id = 1;
     size_t at = 0;
     for (int k = 0; k < SQL_TAG_COUNT; k++) {
@@ -199,6 +190,21 @@ static inline void traffic_tag(struct traffic *t, const char *method, const char
     r->id = id;
     t->tag = id;
     traffic_send(t, RECORD_TAG, sizeof(*r), at);
+}
+
+/* The usual ones; a NULL route ends tagging. */
+static inline void traffic_tag(struct traffic *t, const char *method, const char *route,
+                               const char *file, const char *line)
+{
+    const char *const values[SQL_TAG_COUNT] = {
+        [SQL_TAG_METHOD] = method,
+        [SQL_TAG_ROUTE] = route,
+        [SQL_TAG_FILE] = file,
+        [SQL_TAG_LINE] = line,
+    };
+    t->tag = 0;
+    if (route != NULL)
+        traffic_tag_values(t, values);
 }
 
 /* --- statements --- */
