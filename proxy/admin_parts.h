@@ -52,9 +52,9 @@ void admin_reply(struct evhttp_request *request, int code, json_t *body);
 /* {"error": what, "do": what to do about it} */
 void admin_refuse(struct evhttp_request *request, int code, const char *error, const char *todo);
 
-/* What every reply says: no sniffing, no caching, nothing to load, no frame. Not the pages with which
- * evhttp refuses what never becomes a request (400, 413, 501): libevent 2.1 asks nobody about those
- * (evhttp_set_errorcb is of 2.2). They are constant and repeat nothing of what came. */
+/* What every reply says: no sniffing, no caching, nothing to load, no frame. Not the pages with
+ * which evhttp refuses what never becomes a request (400, 413, 501): libevent 2.1 asks nobody about
+ * those (evhttp_set_errorcb is of 2.2). They are constant and repeat nothing of what came. */
 void admin_secure(struct evhttp_request *request);
 
 /* A header that is there once; NULL without it. *twice when it is there more often. */

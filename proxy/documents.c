@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "detectors/result.h"
 #include "proxy/files.h"
+#include "proxy/manifest.h"
 #include "proxy/sources.h"
 #include "report/format.h"
 #include "report/slug.h"
@@ -82,6 +83,7 @@ struct documents documents_of_options(const struct cfg_options *options)
 {
     return (struct documents){
         .source = options->source,
+        .manifest = options->manifest,
         .folder = options->report_dir,
         .outputs = options->output,
     };
@@ -205,6 +207,7 @@ int documents_write(const struct audit *audit, const struct documents *d, char *
     if (result == NULL)
         return no_memory(error, error_size);
     sources_quote(result, d->source);
+    manifest_take(result, d->manifest, true);
     json_t *tree = rpt_tree(result);
     int r = tree == NULL ? no_memory(error, error_size)
                          : write_endpoints(result, d->folder, error, error_size);
@@ -262,8 +265,10 @@ static void print_summary(const json_t *tree, const struct documents *d)
 void documents_print(const struct audit *audit, const struct documents *d)
 {
     struct result *result = result_new(audit);
-    if (result != NULL)
+    if (result != NULL) {
         sources_quote(result, d->source);
+        manifest_take(result, d->manifest, false);
+    }
     json_t *tree = result != NULL ? rpt_tree(result) : NULL;
     if (tree != NULL && !print_outputs(tree, d))
         print_summary(tree, d);

@@ -106,8 +106,8 @@ static void test_framework_of_the_tag_comes_before_what_the_traffic_looks_like(v
     for (int i = 0; i < 3; i++) {
         struct traffic *t = traffic_new();
         const char *child = "SELECT title FROM books WHERE author_id = $1";
-        const char *const values[SQL_TAG_COUNT] = {[SQL_TAG_ROUTE] = "/authors",
-                                                   [SQL_TAG_FRAMEWORK] = frameworks[i][0]};
+        const char *const values[SQL_TAG_COUNT] = {
+            [SQL_TAG_ROUTE] = "/authors", [SQL_TAG_FRAMEWORK] = frameworks[i][0]};
         traffic_facts(t, child, FACT_WHERE, "books", "author_id");
         traffic_tag_values(t, values);
         const struct finding *f = loop_over(t, "SELECT id FROM authors WHERE id > $1", child);
