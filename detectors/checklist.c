@@ -1,7 +1,10 @@
 #include "detectors/checklist.h"
 
+#include <string.h>
+
 enum {
     ENOUGH_UNITS = 20, /* seen, before silence counts as a pass */
+    ITEM_POOL = 5,
     ITEM_STREAMING = 28,
     STREAMING_ROWS = 10000, /* a page is the cure below, a stream above */
     ITEM_ASYNC = 9,         /* statements one after the other show on the wire */
@@ -206,6 +209,32 @@ static void judge(const struct scope *s, const struct row *row, struct checklist
     }
 }
 
+/* Middleware whose name says what it is for, and the item that it settles. */
+static const struct {
+    const char *word;
+    int item;
+} telling[] = {
+    {"GZip", ITEM_COMPRESSION},       {"Brotli", ITEM_COMPRESSION}, {"Compress", ITEM_COMPRESSION},
+    {"ConditionalGet", ITEM_CACHING}, {"SlowAPI", ITEM_RATE_LIMIT}, {"RateLimit", ITEM_RATE_LIMIT},
+};
+
+/* What nobody saw, the application may tell of itself. */
+static void ask_application(const struct application *a, struct checklist_item *out)
+{
+    if (out->id == ITEM_POOL && a->pooled) {
+        pass(out, "the application's manifest has a pool of connections");
+        out->how_to_observe = "";
+    }
+    for (size_t i = 0; i < a->n_middleware; i++) {
+        for (size_t k = 0; k < sizeof(telling) / sizeof(telling[0]); k++) {
+            if (telling[k].item != out->id || strstr(a->middleware[i], telling[k].word) == NULL)
+                continue;
+            pass(out, "the application's manifest has middleware for it");
+            out->how_to_observe = "";
+        }
+    }
+}
+
 void checklist_judge(const struct result *r, const struct endpoint_result *e,
                      struct checklist_item out[CHECKLIST_ITEMS])
 {
@@ -236,6 +265,9 @@ void checklist_judge(const struct result *r, const struct endpoint_result *e,
         if (one->http != NULL && one->http->endpoint == one)
             add_route(&s.http, one->http);
     }
-    for (int i = 0; i < CHECKLIST_ITEMS; i++)
+    for (int i = 0; i < CHECKLIST_ITEMS; i++) {
         judge(&s, &rows[i], &out[i]);
+        if (out[i].verdict == VERDICT_NOT_OBSERVED)
+            ask_application(&r->application, &out[i]);
+    }
 }

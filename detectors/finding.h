@@ -49,10 +49,13 @@ struct finding_statement {
     const struct usage *usage; /* its numbers at this endpoint; NULL when it has none there */
 };
 
+struct handler;
+
 struct finding {
     const struct detector *detector;
     const struct endpoint *endpoint;
-    const struct tag *tag; /* call site, or NULL */
+    const struct tag *tag;         /* call site, or NULL */
+    const struct handler *handler; /* of its endpoint, or NULL (detectors/manifest.h) */
     enum severity severity;
     enum severity at_most;   /* the evidence carries no more than this */
     const char *severity_by; /* the criterion that made the level */

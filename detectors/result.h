@@ -9,6 +9,7 @@
 
 #include "detectors/audit.h"
 #include "detectors/improvement.h"
+#include "detectors/manifest.h"
 #include "detectors/overflow.h"
 #include "detectors/score.h"
 
@@ -44,6 +45,7 @@ struct endpoint_result {
     const char **profiling_commands;
     size_t n_profiling_commands;
     bool needs_optimization;
+    struct handler handler; /* of its requests, where a manifest told */
 };
 
 struct opaque_count {
@@ -54,6 +56,7 @@ struct opaque_count {
 struct result {
     bool sourced; /* the application's source was there to be quoted */
     struct arena arena;
+    struct application application; /* the report layer takes it in (report/manifest.h) */
 
     /* run */
     const char *version;

@@ -1,6 +1,7 @@
 #include "proxy/admin_view.h"
 
 #include "common/clock.h"
+#include "proxy/manifest.h"
 #include "proxy/sources.h"
 #include "report/json.h"
 #include "report/tree.h"
@@ -37,9 +38,9 @@ static void on_sent(const void *data, size_t len, void *context)
     text_unref(context);
 }
 
-void admin_view_init(struct admin_view *v, const char *source)
+void admin_view_init(struct admin_view *v, const char *source, const char *manifest)
 {
-    *v = (struct admin_view){.source = source};
+    *v = (struct admin_view){.source = source, .manifest = manifest};
 }
 
 static void forget_tree(struct admin_view *v)
@@ -95,6 +96,7 @@ static int make_tree(struct admin_view *v, const struct audit *audit)
     if (result == NULL)
         return -1;
     sources_quote(result, v->source);
+    manifest_take(result, v->manifest, false);
     v->tree = rpt_tree(result);
     v->statements = rpt_statements(result);
     result_free(result);

@@ -25,8 +25,9 @@ enum admin_document {
 };
 
 struct admin_view {
-    const char *source; /* folder of the application; borrowed */
-    json_t *tree;       /* all documents but the metrics are made of it; NULL when it is too old */
+    const char *source;   /* folder of the application; borrowed */
+    const char *manifest; /* likewise, its file */
+    json_t *tree; /* all documents but the metrics are made of it; NULL when it is too old */
     json_t *statements;
     struct {
         struct admin_text *text; /* NULL until it is asked for */
@@ -35,7 +36,7 @@ struct admin_view {
     int64_t tree_until_us;
 };
 
-void admin_view_init(struct admin_view *v, const char *source);
+void admin_view_init(struct admin_view *v, const char *source, const char *manifest);
 void admin_view_fini(struct admin_view *v);
 
 /* What is there is out of date. */

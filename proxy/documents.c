@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "detectors/result.h"
 #include "proxy/files.h"
+#include "proxy/manifest.h"
 #include "proxy/sources.h"
 #include "report/format.h"
 #include "report/json.h"
@@ -83,6 +84,7 @@ struct documents documents_of_options(const struct cfg_options *options)
 {
     return (struct documents){
         .source = options->source,
+        .manifest = options->manifest,
         .folder = options->report_dir,
         .outputs = options->output,
     };
@@ -234,6 +236,7 @@ int documents_write(const struct audit *audit, const struct documents *d, char *
     if (result == NULL)
         return no_memory(error, error_size);
     sources_quote(result, d->source);
+    manifest_take(result, d->manifest, true);
     json_t *tree = rpt_tree(result);
     int r = tree == NULL ? no_memory(error, error_size)
                          : write_endpoints(result, d->folder, error, error_size);
@@ -312,6 +315,7 @@ json_t *documents_tree(const struct audit *audit, const struct documents *d)
     if (result == NULL)
         return NULL;
     sources_quote(result, d->source);
+    manifest_take(result, d->manifest, false);
     json_t *tree = rpt_tree(result);
     result_free(result);
     return tree;

@@ -11,9 +11,10 @@
 
 /* Where documents go and what they quote. Borrowed texts. */
 struct documents {
-    const char *source;  /* folder of the application's source, or "" */
-    const char *folder;  /* of report.yaml */
-    const char *outputs; /* files of other formats with commas between them, "-" among them */
+    const char *source;   /* folder of the application's source, or "" */
+    const char *manifest; /* file of its manifest, or "" */
+    const char *folder;   /* of report.yaml */
+    const char *outputs;  /* files of other formats with commas between them, "-" among them */
 };
 
 struct documents documents_of_options(const struct cfg_options *options);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,4 +127,23 @@ void files_remove_others(const char *folder, const char *suffix, const char *con
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
     closedir(dir);
+}
+
+uint8_t *files_read(int fd, size_t max, size_t *len)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0 || (size_t)st.st_size > max)
+        return NULL;
+    size_t size = (size_t)st.st_size;
+    uint8_t *bytes = malloc(size + 1);
+    *len = 0;
+    while (bytes != NULL && *len < size) {
+        ssize_t n = read(fd, bytes + *len, size - *len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        *len += (size_t)n;
+    }
+    return bytes;
 }

@@ -1,5 +1,5 @@
 /*
- * Files that are whole or not there: written beside their place, synced, renamed.
+ * Files that are whole or not there: written beside their place, synced, renamed; and read.
  */
 #ifndef PGSLEUTH_PROXY_FILES_H
 #define PGSLEUTH_PROXY_FILES_H
@@ -21,5 +21,9 @@ int files_write_path(const char *path, struct span content, char *error, size_t 
 /* Remove the files of a folder that end in `suffix` and are not in `keep` (n names). A folder that
  * is not there is empty. */
 void files_remove_others(const char *folder, const char *suffix, const char *const *keep, size_t n);
+
+/* All of a regular file that is not larger than `max`, to be freed; NULL for another, and without
+ * memory. The descriptor stays open. */
+uint8_t *files_read(int fd, size_t max, size_t *len);
 
 #endif

@@ -1,13 +1,13 @@
 #include "proxy/sources.h"
 
 #include "common/log.h"
+#include "proxy/files.h"
 #include "report/source_quote.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,27 +21,6 @@ static int open_below(int folder, const char *name)
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
     };
     return (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
-}
-
-/* All of a regular file that is not too large, to be freed; NULL. */
-static uint8_t *read_file(int fd, size_t *len)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0 ||
-        st.st_size > SOURCE_MAX_BYTES)
-        return NULL;
-    size_t size = (size_t)st.st_size;
-    uint8_t *bytes = malloc(size + 1);
-    *len = 0;
-    while (bytes != NULL && *len < size) {
-        ssize_t n = read(fd, bytes + *len, size - *len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        *len += (size_t)n;
-    }
-    return bytes;
 }
 
 static unsigned line_of(const char *text)
@@ -66,7 +45,7 @@ static void quote(struct result *r, struct finding *f, int folder)
     if (fd < 0)
         return;
     size_t len = 0;
-    uint8_t *bytes = read_file(fd, &len);
+    uint8_t *bytes = files_read(fd, SOURCE_MAX_BYTES, &len);
     struct strbuf out;
     strbuf_init(&out, SOURCE_MAX_BYTES);
     if (bytes != NULL && source_quote(&out, span_of(bytes, len), &place) && !out.failed)

@@ -189,10 +189,23 @@ static json_t *complexity(const struct endpoint_result *e)
     return out;
 }
 
+/* Where the function for the route begins, when a manifest told. */
+static void put_handler(json_t **out, const struct handler *h)
+{
+    if (h->file == NULL)
+        return;
+    json_t *handler = json_object();
+    rpt_put(&handler, "file", rpt_string(h->file));
+    rpt_put(&handler, "line", json_integer((json_int_t)h->line));
+    rpt_put(&handler, "function", rpt_string(h->function));
+    rpt_put(out, "handler", handler);
+}
+
 json_t *rpt_endpoint(const struct endpoint_result *e)
 {
     json_t *out = json_object();
     put_identity(&out, e->endpoint);
+    put_handler(&out, &e->handler);
     put_numbers(&out, e);
     rpt_put(&out, "complexity", complexity(e));
     return out;
@@ -234,6 +247,7 @@ static json_t *row(const struct result *r, const struct endpoint_result *e, cons
 {
     json_t *out = json_object();
     put_identity(&out, e->endpoint);
+    put_handler(&out, &e->handler);
     rpt_put(&out, "status", json_string(e->needs_optimization ? "NEEDS_OPTIMIZATION" : "PASS"));
     rpt_put(&out, "performance_score", rpt_performance_score(&e->score));
     rpt_put(&out, "issues", issue_counts(e));

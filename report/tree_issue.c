@@ -249,8 +249,10 @@ static void put_known_keys(json_t **out, const struct finding *f)
 {
     bool severe = f->severity >= SEVERITY_HIGH;
     rpt_put(out, "issue", rpt_string(f->issue));
-    rpt_put(out, "file", rpt_string(tag_value(f, SQL_TAG_FILE)));
-    rpt_put(out, "line", line_of(f));
+    bool tagged = tag_value(f, SQL_TAG_FILE) != NULL;
+    const struct handler *h = f->handler;
+    rpt_put(out, "file", rpt_string(tagged || h == NULL ? tag_value(f, SQL_TAG_FILE) : h->file));
+    rpt_put(out, "line", tagged || h == NULL ? line_of(f) : json_integer((json_int_t)h->line));
     if (f->impact != NULL || severe)
         rpt_put(out, "impact", rpt_string(f->impact != NULL ? f->impact : "not measured"));
     if (f->quoted_code != NULL)
@@ -265,9 +267,16 @@ static void put_known_keys(json_t **out, const struct finding *f)
         rpt_put(out, "expected_improvement", json_string("not estimated"));
 }
 
+/* The line that sent the statement, or at least where the function for the route begins. */
+static const char *location_source(const struct finding *f)
+{
+    if (tag_value(f, SQL_TAG_FILE) != NULL)
+        return "tag";
+    return f->handler != NULL ? "manifest" : "none";
+}
+
 static json_t *issue(const struct finding *f, double rtt_ms)
 {
-    bool located = tag_value(f, SQL_TAG_FILE) != NULL;
     json_t *out = json_object();
     put_known_keys(&out, f);
     rpt_put(&out, "id", rpt_string(f->detector->id));
@@ -279,7 +288,7 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     rpt_put(&out, "confidence_basis", rpt_string(confidence_basis_name(f->basis)));
     if (f->label != NULL)
         rpt_put(&out, "label", rpt_string(f->label));
-    rpt_put(&out, "location_source", json_string(located ? "tag" : "none"));
+    rpt_put(&out, "location_source", json_string(location_source(f)));
     rpt_put(&out, "attribution", json_string(rpt_attribution_of(f->endpoint)));
     rpt_put(&out, "evidence", evidence(f));
     rpt_put(&out, "improvement", improvement(f, rtt_ms));

@@ -92,6 +92,26 @@ static json_t *moments(const struct result *r)
     return out;
 }
 
+static json_t *application(const struct application *a)
+{
+    json_t *out = json_object();
+    json_t *middleware = json_array();
+    json_t *settings = json_array();
+    rpt_put(&out, "framework", rpt_string(a->framework));
+    rpt_put(&out, "python", rpt_string(a->python));
+    for (size_t i = 0; i < a->n_middleware; i++)
+        rpt_add(&middleware, rpt_string(a->middleware[i]));
+    for (size_t i = 0; i < a->n_settings; i++) {
+        json_t *one = json_object();
+        rpt_put(&one, "name", rpt_string(a->settings[i].name));
+        rpt_put(&one, "value", rpt_string(a->settings[i].value));
+        rpt_add(&settings, one);
+    }
+    rpt_put(&out, "middleware", middleware);
+    rpt_put(&out, "settings", settings);
+    return out;
+}
+
 json_t *rpt_run(const struct result *r)
 {
     json_t *out = json_object();
@@ -113,6 +133,8 @@ json_t *rpt_run(const struct result *r)
     }
     if (r->n_moments > 0)
         rpt_put(&out, "marks", moments(r));
+    if (r->application.known)
+        rpt_put(&out, "application", application(&r->application));
     return out;
 }
 

@@ -110,6 +110,7 @@ def application(server: str, port: int, target: Target, folder: Path, **helped: 
     log = folder / "server.log"
     bound = ["--port", str(port)] if name == "uvicorn" else ["--bind", f"127.0.0.1:{port}"]
     wanted = {"DATABASE_URL": target.url(), "TRUTH": str(folder / "truth"), **helped}
+    wanted["MANIFEST"] = str(folder / "manifest.json")
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", name, *bound, *rest],
@@ -147,6 +148,7 @@ def serve(pgsleuth: StartProxy, tmp_path: Path) -> Iterator[Callable[[str, str],
             http, port = free_port(), free_port()
             marks = f"127.0.0.1:{free_port()}"
             options: dict[str, Any] = {**OPTIONS, "workers": 2, "marks": marks}
+            options["manifest"] = tmp_path / "manifest.json"
             if way in SWITCHES:
                 options[SWITCHES[way]] = True
             proxy = pgsleuth(http=f"127.0.0.1:{http}=127.0.0.1:{port}", env=TOKENS, **options)
@@ -205,6 +207,27 @@ def all_told(running: Served, truth: Sent) -> Sent:
     return reported(api)
 
 
+def assert_manifest(report: dict[str, Any], rows: dict[str, dict[str, Any]], framework: str) -> None:
+    """Each endpoint has the function that serves it, whoever named it, and the pool is told of."""
+    source = (HERE / f"served/{framework}_app.py").read_text(encoding="utf-8").splitlines()
+    names = {route.name: name for name, route in ROUTES.items()}
+    for name, row in rows.items():
+        place = row["handler"]
+        assert (place["file"], place["function"]) == (f"{framework}_app.py", names[name])
+        # Where it begins, decorators included.
+        assert f"def {names[name]}(" in " ".join(source[place["line"] - 1 : place["line"] + 1])
+    told = report["run"]["application"]
+    settings = {one["name"]: one["value"] for one in told["settings"]}
+    size = {
+        "fastapi": ("pool.max_overflow", "4"),
+        "flask": ("pool.size", "4"),
+        "django": ("databases.default.CONN_MAX_AGE", "60"),
+    }[framework]
+    assert told["framework"] == framework
+    assert settings[size[0]] == size[1], settings
+    assert f"packages.{framework}" in settings
+
+
 @pytest.mark.parametrize(("server_name", "way", "users"), list(cases()))
 def test_every_statement_has_its_route(
     serve: Callable[[str, str], Served], server_name: str, way: str, users: int
@@ -221,6 +244,7 @@ def test_every_statement_has_its_route(
         assert (row["named_by"], row["attribution"]) == (WAYS[way], border), row
         assert row["requests"] == requests[name] or border == "gap", row
     assert report["coverage"]["lost_marks"] == 0
+    assert_manifest(report, rows, server_name.rpartition("-")[2])
 
 
 @pytest.mark.long

@@ -38,6 +38,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import models
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
+from pgsleuth_tags.manifest import write_manifest
 
 from served.plan import ROUTES, Served
 
@@ -99,3 +100,4 @@ urlpatterns = [
 ]
 app = get_wsgi_application()
 asgi_app = get_asgi_application()
+write_manifest(os.environ["MANIFEST"], root=Path(__file__).parent)

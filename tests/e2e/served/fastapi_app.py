@@ -6,10 +6,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 from fastapi import FastAPI
+from pgsleuth_tags.manifest import write_manifest
 
 from served.plan import ROUTES, Served, own_statement, shared_statement
 
@@ -26,6 +28,7 @@ if HELPER:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=5, **HELPED) as pool:
         app.state.pool = pool
+        write_manifest(os.environ["MANIFEST"], app, pool, Path(__file__).parent)
         yield
 
 

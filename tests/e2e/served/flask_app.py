@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
+from pgsleuth_tags.manifest import write_manifest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 
@@ -66,3 +68,6 @@ def orders() -> ResponseReturnValue:
 def reviews(id: int) -> ResponseReturnValue:  # noqa: A002
     del id
     return serve("reviews")
+
+
+write_manifest(os.environ["MANIFEST"], app, engine, Path(__file__).parent)
