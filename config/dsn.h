@@ -11,6 +11,12 @@
 size_t cfg_url_scheme(const char *url);
 
 /*
+ * A new copy of a URL that an application uses, owned by the caller, without the parameters that
+ * are its driver's or its framework's alone; `ssl` becomes `sslmode`. NULL when out of memory.
+ */
+char *cfg_url_of_application(const char *url);
+
+/*
  * A new copy of `url`, owned by the caller, with the spellings that SQLAlchemy, Django and Heroku
  * use
  * (`postgres://`, `postgresql+psycopg://`, ...) written as `postgresql://`, the one that libpq and

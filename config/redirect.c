@@ -1,9 +1,11 @@
-/* An application's URL, pointed at another listener. */
+/* An application's URL: pointed at another listener, and as libpq would understand it. */
 #include "config/config.h"
 
 #include "config/dsn.h"
+#include "config/value.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 
 static struct span until(struct span text, const char *stops)
 {
@@ -106,4 +108,60 @@ bool cfg_redirect_url(const char *url, const char *hosts, bool clear, struct str
     redirect_query(span_skip(query, 1), clear, out);
     strbuf_add_span(out, fragment);
     return true;
+}
+
+/* --- as libpq would understand it --- */
+
+/* libpq's parameters up to version 18 (PostgreSQL manual, "Parameter Key Words"). */
+static bool is_of_libpq(struct span key)
+{
+    static const char *const names[] = {
+#define LIBPQ_PARAMETER(name) #name,
+#include "config/libpq_parameters.def"
+#undef LIBPQ_PARAMETER
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (span_is(key, names[i]))
+            return true;
+    return false;
+}
+
+/* asyncpg's `ssl` is libpq's sslmode, or a yes or no. */
+static void add_sslmode(struct span value, struct strbuf *out)
+{
+    bool yes = span_is(value, "true") || span_is(value, "True") || span_is(value, "1");
+    bool no = span_is(value, "false") || span_is(value, "False") || span_is(value, "0");
+    strbuf_puts(out, "sslmode=");
+    if (yes || no)
+        strbuf_puts(out, yes ? "require" : "disable");
+    else
+        strbuf_add_span(out, value);
+}
+
+char *cfg_url_of_application(const char *url)
+{
+    struct strbuf out;
+    const char *question = strchrnul(url, '?');
+    struct span query = until(span_of_text(*question == '?' ? question + 1 : question), "#");
+    char before = '?';
+    strbuf_init(&out, CFG_TEXT_MAX);
+    strbuf_add(&out, url, (size_t)(question - url));
+    while (query.len > 0) {
+        struct span pair = until(query, "&");
+        struct span key = until(pair, "=");
+        query = span_skip(query, pair.len + 1);
+        if (!is_of_libpq(key) && !span_is(key, "ssl"))
+            continue;
+        strbuf_putc(&out, before);
+        before = '&';
+        if (span_is(key, "ssl"))
+            add_sslmode(span_skip(pair, key.len + 1), &out);
+        else
+            strbuf_add_span(&out, pair);
+    }
+    char *text = out.no_memory ? NULL : strdup(out.failed ? url : strbuf_text(&out));
+    if (out.data != NULL)
+        explicit_bzero(out.data, out.size); /* it may hold a password */
+    strbuf_fini(&out);
+    return text;
 }

@@ -1,10 +1,12 @@
 /* Values from the environment. */
 #include "config/source.h"
 
+#include "config/dsn.h"
 #include "config/error.h"
 #include "config/value.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 
 #define PREFIX "PGSLEUTH_"
 
@@ -103,7 +105,15 @@ int cfg_load_database_url(char **envp, struct cfg_options *options, struct cfg_e
 {
     static const struct cfg_origin origin = {.kind = CFG_FROM_DATABASE_URL};
     const char *url = variable(envp, "DATABASE_URL");
-    return url[0] != '\0' ? apply_url(url, "DATABASE_URL", origin, options, err) : CFG_OK;
+    if (url[0] == '\0' || !cfg_url_is_postgresql(url))
+        return url[0] != '\0' ? apply_url(url, "DATABASE_URL", origin, options, err) : CFG_OK;
+    char *ours = cfg_url_of_application(url);
+    if (ours == NULL)
+        return cfg_fail(err, CFG_E_NO_MEMORY, "out of memory");
+    int result = apply_url(ours, "DATABASE_URL", origin, options, err);
+    explicit_bzero(ours, strlen(ours));
+    free(ours);
+    return result;
 }
 
 /* Percent-encoded, but for what is never special in a URL. */

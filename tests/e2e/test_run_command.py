@@ -56,7 +56,7 @@ def libpq_variables(target: Target) -> dict[str, str]:
 
 def test_command_finds_pgsleuth_by_url_and_by_variables(server: Server, tmp_path: Path) -> None:
     script = f'echo "$DATABASE_URL $PGHOST $PGPORT"; {PSQL}'
-    url = server.app.url("postgresql+asyncpg", query="application_name=shop")
+    url = server.app.url("postgresql+asyncpg", query="application_name=shop&statement_cache_size=0")
     done = run(tmp_path, None, "--", "sh", "-c", script, DATABASE_URL=url, **libpq_variables(server.app))
     assert done.returncode == 0, done.stderr
     host, port = done.stdout.split()[1:3]
@@ -389,7 +389,7 @@ def test_merged_captures_are_judged_as_one_run(shop: Shop) -> None:
 
     assert requests(both) == 2 * requests(one) == 60
     assert both["run"]["sessions"] == 2 * one["run"]["sessions"]
-    # What the grammar told of in the first is known to the second from its begin: whose a statement is may change.
+    # What the grammar told of in the first is known to the second at once: whose a statement is may differ.
     whole = [report["run"]["statements"] + report["run"]["driver_statements"] for report in (one, both)]
     assert whole[1] == 2 * whole[0]
     assert run_command("merge", "before.capture", cwd=shop.folder).returncode == 2

@@ -9,7 +9,7 @@ set -u
 . tests/lint/build.sh
 export PYTHONDONTWRITEBYTECODE=1 RUFF_CACHE_DIR="$PWD/build/lint-cache/ruff"
 # The link targets of the architecture, and the folders that are used by themselves.
-FOLDERS="common wire http detectors detectors/facts detectors/advisor report config proxy python python/companions docker
+FOLDERS="common wire http detectors detectors/facts detectors/advisor report config proxy docs python python/companions docker
     tests tests/unit tests/e2e tests/suites tests/fuzz tests/bench tests/lint"
 
 c_files() { project_files | grep '\.c$'; }

@@ -118,6 +118,23 @@ static void test_pg_variables_make_the_upstream_when_there_is_no_url(void **stat
                     "postgresql://other", CFG_FROM_ENVIRONMENT);
 }
 
+static void test_database_url_loses_what_is_the_drivers_alone(void **state)
+{
+    (void)state;
+    assert_upstream(WORDS("DATABASE_URL=postgresql+asyncpg://u:p@h/d?ssl=require&prepared_statement"
+                          "_cache_size=0&application_name=a#x"),
+                    "postgresql://u:p@h/d?sslmode=require&application_name=a",
+                    CFG_FROM_DATABASE_URL);
+    assert_upstream(WORDS("DATABASE_URL=psql://h/d?conn_max_age=600"), "postgresql://h/d",
+                    CFG_FROM_DATABASE_URL);
+    assert_upstream(WORDS("DATABASE_URL=postgresql://h/d?ssl=true"),
+                    "postgresql://h/d?sslmode=require", CFG_FROM_DATABASE_URL);
+    assert_upstream(WORDS("DATABASE_URL=postgresql://h/d?ssl=0"),
+                    "postgresql://h/d?sslmode=disable", CFG_FROM_DATABASE_URL);
+    assert_upstream(WORDS("DATABASE_URL=sqlite:///x?ssl=1"), "sqlite:///x?ssl=1",
+                    CFG_FROM_DATABASE_URL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_env_kubernetes_service_links_are_passed_over),
         cmocka_unit_test(test_database_url_is_the_fallback_of_upstream_alone),
         cmocka_unit_test(test_database_url_empty_or_unused_is_not_looked_at),
+        cmocka_unit_test(test_database_url_loses_what_is_the_drivers_alone),
         cmocka_unit_test(test_pg_variables_make_the_upstream_when_there_is_no_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
