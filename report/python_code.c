@@ -52,8 +52,7 @@ bool py_is_word_of(struct span name, const char *words)
 
 /* --- chains --- */
 
-/* The first token of a.b.c that ends with the name at i; `to` is never passed. */
-static size_t start_of_path(const struct py_range *r, size_t i)
+size_t py_start_of_path(const struct py_range *r, size_t i)
 {
     while (i >= r->from + 2 && py_is_op(r->t, i - 1, ".") && py_is_name(r->t, i - 2, NULL))
         i -= 2;
@@ -75,7 +74,7 @@ static bool select_at(const struct py_range *r, size_t i, struct py_chain *c)
     *c = (struct py_chain){i, i + 4, i + 4, py_text(t, i + 2)};
     if (!py_is_op(t, i - 1, "."))
         return true;
-    c->first = start_of_path(r, i);
+    c->first = py_start_of_path(r, i);
     return c->first + 2 == i && py_is_word_of(py_text(t, c->first), "sa sqlalchemy") &&
            !py_is_op(t, c->first - 1, ".");
 }
@@ -92,7 +91,7 @@ static bool query_at(const struct py_range *r, size_t i, struct py_chain *c)
     if (!py_is_name(t, i, "query") || !is_one_class(r, i + 1) || !py_is_op(t, i - 1, ".") ||
         !py_is_name(t, i - 2, NULL) || !has_session(py_text(t, i - 2)))
         return false;
-    *c = (struct py_chain){start_of_path(r, i), i + 4, i + 4, py_text(t, i + 2)};
+    *c = (struct py_chain){py_start_of_path(r, i), i + 4, i + 4, py_text(t, i + 2)};
     return c->first > r->from && !py_is_op(t, c->first - 1, ".");
 }
 
@@ -102,7 +101,7 @@ static bool objects_at(const struct py_range *r, size_t i, struct py_chain *c)
     if (!py_is_name(t, i, "objects") || !py_is_op(t, i - 1, ".") || !py_is_name(t, i - 2, NULL) ||
         !py_is_class(py_text(t, i - 2)))
         return false;
-    *c = (struct py_chain){start_of_path(r, i), i + 1, i + 1, py_text(t, i - 2)};
+    *c = (struct py_chain){py_start_of_path(r, i), i + 1, i + 1, py_text(t, i - 2)};
     return c->first > r->from && !py_is_op(t, c->first - 1, ".");
 }
 

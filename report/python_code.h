@@ -39,6 +39,9 @@ struct py_chain {
     struct span class;
 };
 
+/* The first token of a.b.c that ends with the name at token i. */
+size_t py_start_of_path(const struct py_range *r, size_t i);
+
 /* Kinds of heads. */
 enum py_head { PY_HEAD_SELECT, PY_HEAD_QUERY, PY_HEAD_OBJECTS };
 

@@ -97,6 +97,49 @@ static bool has_far_names(const struct py_range *r)
     return false;
 }
 
+/* --- faults that code to copy must not have, though it has them already --- */
+
+static bool is_method(const struct py_range *r, size_t i, const char *words)
+{
+    return py_is_name(r->t, i, NULL) && py_is_op(r->t, i - 1, ".") && py_is_op(r->t, i + 1, "(") &&
+           py_is_word_of(py_text(r->t, i), words);
+}
+
+/* A page of rows in no order. */
+static bool has_page_without_order(const struct py_range *r)
+{
+    bool page = false;
+    for (size_t i = r->from; i < r->to; i++) {
+        if (is_method(r, i, "order_by"))
+            return false;
+        page |= is_method(r, i, "limit offset");
+    }
+    return page;
+}
+
+static bool is_async(const struct py_range *r)
+{
+    for (size_t i = r->from; i < r->to; i++) {
+        if (py_is_name(r->t, i, "def"))
+            return py_is_name(r->t, i - 1, "async");
+    }
+    return false;
+}
+
+/* A session's call in async code that nobody awaits: it stops the event loop. Without arguments it
+ * is a method of a result. */
+static bool has_blocking_call(const struct py_range *r)
+{
+    size_t to = is_async(r) ? r->to : r->from;
+    for (size_t i = r->from; i < to; i++) {
+        bool call = is_method(r, i, "execute scalars scalar exec query") &&
+                    !py_is_op(r->t, i + 2, ")");
+        if (call && !py_is_name(r->t, py_start_of_path(r, i) - 1, "await"))
+            return true;
+    }
+    return false;
+}
+
 /* --- the document --- */
 
 /* Whether the byte is within a string, whose lines stay as they are. `token` is where the search
@@ -192,7 +235,7 @@ static bool edit(struct strbuf *out, const struct py_tokens *t, const struct sou
     struct edit e;
     struct strbuf made;
     if (!find_range(&p.r, fn) || !find_logical(&p, line) || has_far_names(&p.r) ||
-        has_trailing_space(&p.r))
+        has_trailing_space(&p.r) || has_page_without_order(&p.r) || has_blocking_call(&p.r))
         return false;
     edit_init(&e);
     strbuf_init(&made, SOURCE_EDIT_BYTES + 3 * EDIT_MAX_BYTES);

@@ -249,15 +249,28 @@ static bool begins_comparison(const struct py_range *r, size_t i)
            py_is_word_of(py_text(t, i), "if elif and or not return else while");
 }
 
+/* `.count()` behind the chain that begins with the head at token i. */
+static bool is_counted(const struct edit_place *p, size_t i, struct py_chain *c)
+{
+    if (!py_head_at(&p->r, i, PY_HEAD_OBJECTS, c) || !py_names_table(c->class, table_of(p)))
+        return false;
+    py_take_calls(&p->r, c, "all filter exclude order_by");
+    return py_is_op(p->r.t, c->end, ".") && py_is_name(p->r.t, c->end + 1, "count") &&
+           py_is_op(p->r.t, c->end + 2, "(") && py_is_op(p->r.t, c->end + 3, ")");
+}
+
 bool edit_exists(const struct edit_place *p, struct edit *e)
 {
-    struct py_chain c;
-    if (!edit_find_chain(p, PY_HEAD_OBJECTS, PY_HEAD_OBJECTS, table_of(p), &c))
-        return false;
-    py_take_calls(&p->r, &c, "all filter exclude order_by");
-    bool counted = py_is_op(p->r.t, c.end, ".") && py_is_name(p->r.t, c.end + 1, "count") &&
-                   py_is_op(p->r.t, c.end + 2, "(") && py_is_op(p->r.t, c.end + 3, ")");
-    if (!counted || !asks_for_any(&p->r, c.end + 4) || !begins_comparison(&p->r, c.first - 1) ||
+    struct py_chain c = {.first = 0};
+    unsigned counted = 0;
+    for (size_t i = p->r.from; i < p->r.to; i++) {
+        struct py_chain one;
+        if (is_counted(p, i, &one)) {
+            c = one;
+            counted++;
+        }
+    }
+    if (counted != 1 || !asks_for_any(&p->r, c.end + 4) || !begins_comparison(&p->r, c.first - 1) ||
         logical_of(p, c.first) != p->logical)
         return false;
     e->at = edit_before(p, c.end + 1);

@@ -257,10 +257,8 @@ static void put_known_keys(json_t **out, const struct finding *f)
         rpt_put(out, "current_code", rpt_code(f->quoted_code));
     else if (has_text(f))
         rpt_put(out, "current_code", current_code(f));
-    if (f->optimized_code != NULL) {
+    if (f->optimized_code != NULL)
         rpt_put(out, "optimized_code", rpt_code(f->optimized_code));
-        rpt_put(out, "optimized_code_source", json_string(f->edited ? "edited" : "template"));
-    }
     if (f->expected_improvement != NULL)
         rpt_put(out, "expected_improvement", rpt_string(f->expected_improvement));
     else if (f->severity == SEVERITY_CRITICAL)
@@ -282,6 +280,8 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     if (f->label != NULL)
         rpt_put(&out, "label", rpt_string(f->label));
     rpt_put(&out, "location_source", json_string(located ? "tag" : "none"));
+    if (f->optimized_code != NULL)
+        rpt_put(&out, "optimized_code_source", json_string(f->edited ? "edited" : "template"));
     rpt_put(&out, "attribution", json_string(rpt_attribution_of(f->endpoint)));
     rpt_put(&out, "evidence", evidence(f));
     rpt_put(&out, "improvement", improvement(f, rtt_ms));
