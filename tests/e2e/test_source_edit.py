@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from advice import check_python
+from proxy import Proxy, issues_of
 from server import Server, Target
 from shops import make_tables
-
-from proxy import Proxy, issues_of
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
