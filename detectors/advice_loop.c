@@ -225,10 +225,22 @@ static void asyncpg_batches(struct strbuf *b, const struct advice_loop *loop)
 /* ---------------------------------------------------------------------------------------------------------
  */
 
+static void note_relations(struct finding *f, const struct advice_loop *loop)
+{
+    f->parent_table = table_of(loop->parent);
+    for (unsigned i = 0; i < loop->n_repeats && i < FINDING_MAX_STATEMENTS; i++) {
+        const struct advice_repeat *r = &loop->repeats[i];
+        f->relations[f->n_relations++] = (struct finding_relation){
+            .table = table_of(r->child), .key = loop->parent_column, .to_one = r->to_one};
+    }
+}
+
 void advice_n_plus_one(struct arena *arena, struct finding *f, const struct advice_loop *loop)
 {
     bool related = are_relationships(loop);
     struct strbuf b;
+    if (related)
+        note_relations(f, loop);
     strbuf_init(&b, DET_TEXT_MAX);
     if (related)
         sqlalchemy_relationships(&b, loop);

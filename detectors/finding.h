@@ -51,6 +51,13 @@ struct finding_statement {
 
 struct handler;
 
+/* What a loop asks for once a row: rows that a relationship of the parent leads to. */
+struct finding_relation {
+    struct span table; /* of the repeated statement */
+    struct span key;   /* the parent's column with the values; empty when not known */
+    bool to_one;       /* and it refers to that table: book.author_id */
+};
+
 struct finding {
     const struct detector *detector;
     const struct endpoint *endpoint;
@@ -69,11 +76,15 @@ struct finding {
     enum stack stack;
     const char *quoted_code;    /* the lines it is about, of the application's source; or NULL */
     const char *optimized_code; /* in the stack seen, else SQLAlchemy, and then it says so */
+    bool edited;                /* optimized_code is the quoted function with the cure in it */
     const char *sqlalchemy;     /* variants; NULL when there is none */
     const char *django;
     const char *asyncpg;
     const char *expected_improvement; /* NULL when nothing honest can be said */
     const char *recommendation;       /* one line, or NULL */
+    struct span parent_table; /* of the relations */
+    struct finding_relation relations[FINDING_MAX_STATEMENTS];
+    unsigned n_relations; /* 0 unless all that is repeated is a relationship */
 
     /* evidence */
     uint64_t requests_seen; /* units with the fault */

@@ -2,7 +2,7 @@
 
 #include "common/log.h"
 #include "proxy/files.h"
-#include "report/source_quote.h"
+#include "report/source_edit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +33,28 @@ static unsigned line_of(const char *text)
     return *end == '\0' ? (unsigned)line : 0;
 }
 
+/* What `write` appends of the file, in the arena of the result; NULL without it. */
+typedef bool write_function(struct strbuf *out, struct span text, const struct source_place *place,
+                            const struct finding *f);
+
+static const char *written(struct result *r, write_function *write, struct span text,
+                           const struct source_place *place, const struct finding *f)
+{
+    struct strbuf out;
+    strbuf_init(&out, SOURCE_MAX_BYTES);
+    bool found = write(&out, text, place, f) && !out.failed;
+    const char *kept = found ? arena_text(&r->arena, strbuf_span(&out)) : NULL;
+    strbuf_fini(&out);
+    return kept;
+}
+
+static bool write_quote(struct strbuf *out, struct span text, const struct source_place *place,
+                        const struct finding *f)
+{
+    (void)f;
+    return source_quote(out, text, place);
+}
+
 static void quote(struct result *r, struct finding *f, int folder)
 {
     const char *file = f->tag->value[SQL_TAG_FILE];
@@ -46,11 +68,14 @@ static void quote(struct result *r, struct finding *f, int folder)
         return;
     size_t len = 0;
     uint8_t *bytes = files_read(fd, SOURCE_MAX_BYTES, &len);
-    struct strbuf out;
-    strbuf_init(&out, SOURCE_MAX_BYTES);
-    if (bytes != NULL && source_quote(&out, span_of(bytes, len), &place) && !out.failed)
-        f->quoted_code = arena_text(&r->arena, strbuf_span(&out));
-    strbuf_fini(&out);
+    struct span text = span_of(bytes, len);
+    if (bytes != NULL)
+        f->quoted_code = written(r, write_quote, text, &place, f);
+    const char *edited = f->quoted_code != NULL ? written(r, source_edit, text, &place, f) : NULL;
+    if (edited != NULL) {
+        f->optimized_code = edited;
+        f->edited = true;
+    }
     free(bytes);
     close(fd);
 }

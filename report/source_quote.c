@@ -253,6 +253,36 @@ static bool quote(struct strbuf *out, const struct lines *all, const struct sour
     return true;
 }
 
+/* The head of the function around the place; all->n without one, or when it has another name. */
+static size_t expected_head(const struct lines *all, const struct source_place *place)
+{
+    size_t line = place->line - 1;
+    size_t head = place->line > 0 && line < all->n ? head_of(all, line) : all->n;
+    bool same = head < all->n && is_expected(defined_name(&all->items[head]), place->function);
+    return same ? head : all->n;
+}
+
+bool source_function(struct source_function *out, struct span text,
+                     const struct source_place *place)
+{
+    struct lines all;
+    if (text.len > SOURCE_MAX_BYTES || !read_lines(&all, text))
+        return false;
+    size_t head = expected_head(&all, place);
+    bool found = head < all.n;
+    if (found) {
+        const uint8_t *from = all.items[start_of(&all, head)].text.data;
+        size_t end = end_of(&all, head);
+        const uint8_t *to = end < all.n ? all.items[end].text.data : text.data + text.len;
+        *out = (struct source_function){
+            .text = span_of(from, (size_t)(to - from)),
+            .indent = all.items[head].indent,
+        };
+    }
+    free(all.items);
+    return found;
+}
+
 bool source_quote(struct strbuf *out, struct span text, const struct source_place *place)
 {
     struct lines all;

@@ -27,4 +27,15 @@ struct source_place {
  * with nothing appended, when the file has no such line, or another function there. */
 bool source_quote(struct strbuf *out, struct span text, const struct source_place *place);
 
+/* A function in the text, with its decorators. */
+struct source_function {
+    struct span text; /* whole lines */
+    unsigned indent;  /* of its first one */
+};
+
+/* The function that source_quote() would quote; false when there is none, or when the line is in no
+ * function. */
+bool source_function(struct source_function *out, struct span text,
+                     const struct source_place *place);
+
 #endif

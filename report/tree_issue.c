@@ -289,6 +289,8 @@ static json_t *issue(const struct finding *f, double rtt_ms)
     if (f->label != NULL)
         rpt_put(&out, "label", rpt_string(f->label));
     rpt_put(&out, "location_source", json_string(location_source(f)));
+    if (f->optimized_code != NULL)
+        rpt_put(&out, "optimized_code_source", json_string(f->edited ? "edited" : "template"));
     rpt_put(&out, "attribution", json_string(rpt_attribution_of(f->endpoint)));
     rpt_put(&out, "evidence", evidence(f));
     rpt_put(&out, "improvement", improvement(f, rtt_ms));

@@ -164,6 +164,7 @@ static inline void sample_n_plus_one_finding(struct sample *s)
         .impact =
             "101 statements a request (p95) where 2 would do, in 118 of 120 requests; 95 % of the "
             "database time, 240.0 ms of 260.4 ms (p95)",
+        .edited = true,
         .optimized_code = "\tfrom sqlalchemy.orm import selectinload   \r\n"
                           "\n"
                           "\tstmt = (\n"

@@ -76,6 +76,7 @@ static void test_rpt_tree_keys_stand_in_order(void **state)
                                              "confidence",
                                              "confidence_basis",
                                              "location_source",
+                                             "optimized_code_source",
                                              "attribution",
                                              "evidence",
                                              "improvement",
@@ -106,6 +107,8 @@ static void test_rpt_tree_says_what_the_result_holds(void **state)
     expect_text(tree, "issues.critical.0.file", "app/users.py");
     expect_text(tree, "issues.critical.0.fingerprint", "0123456701234567");
     expect_text(tree, "issues.critical.0.location_source", "tag");
+    expect_text(tree, "issues.critical.0.optimized_code_source", "edited");
+    expect_text(tree, "issues.high.0.optimized_code_source", "template");
     expect_text(tree, "issues.critical.0.evidence.sql.0.text",
                 "select authors.id, authors.name from authors limit ?");
     expect_text(tree, "issues.high.0.plan.before.filter", "(status = ?::text)");
