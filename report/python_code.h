@@ -74,8 +74,19 @@ struct py_uses {
 bool py_goes_only_to(const struct py_range *r, const struct py_chain *chain,
                      const struct py_uses *uses);
 
-/* Whether the name is the variable, or one of those, of a loop or comprehension. */
-bool py_is_looped(const struct py_range *r, struct span name);
+/* What the chain gives: itself, and variables whose assignment it or such a variable is part of. */
+enum { PY_CARRIERS = 8 };
+
+struct py_rows {
+    const struct py_chain *chain;
+    struct span names[PY_CARRIERS]; /* as many as there is room for */
+    unsigned n;
+};
+
+struct py_rows py_rows_of(const struct py_range *r, const struct py_chain *chain);
+
+/* Whether the name is a variable of loops or comprehensions, each of them over such rows. */
+bool py_loops_over(const struct py_range *r, struct span name, const struct py_rows *rows);
 
 /* --- the file --- */
 

@@ -225,9 +225,9 @@ static bool read_close(struct reader *r, uint8_t c)
 
 static bool read_op(struct reader *r)
 {
-    static const char *const longer[] = {"**=", "//=", "<<=", ">>=", "...", "==", "!=", "<=",
-                                         ">=",  "->",  ":=",  "**",  "//",  "<<", ">>", "+=",
-                                         "-=",  "*=",  "/=",  "%=",  "@=",  "&=", "|=", "^="};
+    static const char *const longer[] = {
+        "**=", "//=", "<<=", ">>=", "...", "==", "!=", "<=", ">=", "->", ":=", "**",
+        "//",  "<<",  ">>",  "+=",  "-=",  "*=", "/=", "%=", "@=", "&=", "|=", "^="};
     struct span s = rest_of(r);
     uint8_t c = s.data[0];
     if (c == '(' || c == '[' || c == '{')

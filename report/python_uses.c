@@ -15,7 +15,8 @@ static struct part unwrapped(const struct py_range *r, struct part p)
         size_t before = p.first - 2;
         bool called = t->items[before].kind == PY_NAME || py_is_op(t, before, ")") ||
                       py_is_op(t, before, "]") || t->items[before].kind == PY_STRING;
-        bool keyword = py_is_word_of(py_text(t, before), "in return await yield and or not if else");
+        bool keyword =
+            py_is_word_of(py_text(t, before), "in return await yield and or not if else");
         if (called && !keyword)
             break;
         p = (struct part){p.first - 1, p.end + 1};
@@ -171,16 +172,78 @@ bool py_goes_only_to(const struct py_range *r, const struct py_chain *chain,
     return used > 0;
 }
 
-bool py_is_looped(const struct py_range *r, struct span name)
+/* --- loops --- */
+
+enum { HOPS = 3 }; /* variables between a chain and the loop over its rows */
+
+static bool is_carrier(const struct py_rows *rows, struct span name)
 {
-    const struct py_tokens *t = r->t;
-    for (size_t i = r->from; i < r->to; i++) {
-        if (!py_is_name(t, i, "for"))
-            continue;
-        for (i++; i < r->to && !py_is_name(t, i, "in"); i++) {
-            if (py_is_name(t, i, NULL) && span_equal(py_text(t, i), name))
-                return true;
-        }
+    for (unsigned i = 0; i < rows->n; i++) {
+        if (span_equal(rows->names[i], name))
+            return true;
     }
     return false;
+}
+
+/* Whether the chain is among the tokens, or a variable that carries its rows. */
+static bool has_rows(const struct py_range *r, size_t from, size_t to, const struct py_rows *rows)
+{
+    const struct py_tokens *t = r->t;
+    if (rows->chain->first >= from && rows->chain->first < to)
+        return true;
+    for (size_t i = from; i < to; i++) {
+        bool variable = py_is_name(t, i, NULL) && !py_is_op(t, i - 1, ".") &&
+                        !py_is_op(t, i + 1, "(") && !py_is_op(t, i + 1, "=");
+        if (variable && is_carrier(rows, py_text(t, i)))
+            return true;
+    }
+    return false;
+}
+
+static size_t statement_end(const struct py_range *r, size_t i)
+{
+    while (i < r->to && !py_is_newline(r->t, i))
+        i++;
+    return i;
+}
+
+struct py_rows py_rows_of(const struct py_range *r, const struct py_chain *chain)
+{
+    const struct py_tokens *t = r->t;
+    struct py_rows rows = {.chain = chain};
+    for (unsigned hop = 0; hop < HOPS; hop++) {
+        for (size_t i = r->from; i < r->to; i++) {
+            bool assigned = py_is_name(t, i, NULL) && py_is_op(t, i + 1, "=") &&
+                            py_begins_statement(t, i) && !is_carrier(&rows, py_text(t, i));
+            if (assigned && rows.n < PY_CARRIERS && has_rows(r, i + 2, statement_end(r, i), &rows))
+                rows.names[rows.n++] = py_text(t, i);
+        }
+    }
+    return rows;
+}
+
+/* Behind the expression that begins at token i, behind `in`. */
+static size_t iterable_end(const struct py_range *r, size_t i)
+{
+    const struct py_tokens *t = r->t;
+    while (i < r->to && !py_is_newline(t, i) && !ends_iterable(t, i))
+        i = (t->items[i].mate > i ? t->items[i].mate : i) + 1;
+    return i;
+}
+
+bool py_loops_over(const struct py_range *r, struct span name, const struct py_rows *rows)
+{
+    const struct py_tokens *t = r->t;
+    bool found = false;
+    for (size_t i = r->from; i < r->to; i++) {
+        bool target = false;
+        if (!py_is_name(t, i, "for"))
+            continue;
+        for (i++; i < r->to && !py_is_name(t, i, "in"); i++)
+            target |= py_is_name(t, i, NULL) && span_equal(py_text(t, i), name);
+        if (target && !has_rows(r, i + 1, iterable_end(r, i + 1), rows))
+            return false;
+        found |= target;
+    }
+    return found;
 }

@@ -91,7 +91,8 @@ static bool has_far_names(const struct py_range *r)
 {
     for (size_t i = r->from; i < r->to; i++) {
         if (py_is_name(r->t, i, NULL) && !py_is_op(r->t, i - 1, ".") &&
-            py_is_word_of(py_text(r->t, i), "global nonlocal exec eval locals globals vars setattr"))
+            py_is_word_of(py_text(r->t, i),
+                          "global nonlocal exec eval locals globals vars setattr"))
             return true;
     }
     return false;
@@ -132,8 +133,8 @@ static bool has_blocking_call(const struct py_range *r)
 {
     size_t to = is_async(r) ? r->to : r->from;
     for (size_t i = r->from; i < to; i++) {
-        bool call = is_method(r, i, "execute scalars scalar exec query") &&
-                    !py_is_op(r->t, i + 2, ")");
+        bool call =
+            is_method(r, i, "execute scalars scalar exec query") && !py_is_op(r->t, i + 2, ")");
         if (call && !py_is_name(r->t, py_start_of_path(r, i) - 1, "await"))
             return true;
     }

@@ -14,7 +14,7 @@
 #include "detectors/finding.h"
 #include "report/source_quote.h"
 
-enum { SOURCE_EDIT_BYTES = 32 * 1024 }; /* of a longer function there is no edit */
+enum { SOURCE_EDIT_BYTES = 16 * 1024 }; /* of a longer function there is no edit */
 
 /* Append the imports it needs more and the whole function, without its indentation, edited. False,
  * with nothing appended, when there is no certain edit. */

@@ -62,15 +62,15 @@ static bool may_be_relation(const struct finding_relation *rel, struct span name
     return !py_is_class(name) && py_names_table(name, rel->table);
 }
 
-/* `row.name` at the token of the name, where row is what some loop runs over. */
-static bool is_read_of_row(const struct py_range *r, size_t i)
+/* `row.name` at the token of the name, where row is what every loop with it takes of the chain. */
+static bool is_read_of_row(const struct py_range *r, size_t i, const struct py_rows *rows)
 {
     const struct py_tokens *t = r->t;
     size_t row = i - 2;
     if (py_is_name(t, row, "awaitable_attrs") && py_is_op(t, row - 1, "."))
         row -= 2;
     return py_is_op(t, i - 1, ".") && py_is_name(t, row, NULL) && !py_is_op(t, row - 1, ".") &&
-           py_is_looped(r, py_text(t, row));
+           py_loops_over(r, py_text(t, row), rows);
 }
 
 /* What follows the name leaves a loaded relationship what it is. */
@@ -89,8 +89,8 @@ static bool is_plain_read(const struct py_range *r, size_t i, bool to_one, bool 
 
 /* The one attribute by which the function reads the relation, in the line that the statements came
  * from when `there`; the empty span when it is not certain. */
-static struct span attribute_of(const struct edit_place *p, const struct finding_relation *rel,
-                                bool *there)
+static struct span attribute_of(const struct edit_place *p, const struct py_rows *rows,
+                                const struct finding_relation *rel, bool *there)
 {
     const struct py_tokens *t = p->r.t;
     struct span found = span_of(NULL, 0);
@@ -100,7 +100,8 @@ static struct span attribute_of(const struct edit_place *p, const struct finding
         if (!py_is_name(t, i, NULL) || !py_is_op(t, i - 1, ".") || !may_be_relation(rel, name))
             continue;
         bool same = found.len == 0 || span_equal(found, name);
-        if (!same || !is_read_of_row(&p->r, i) || !is_plain_read(&p->r, i, rel->to_one, django))
+        if (!same || !is_read_of_row(&p->r, i, rows) ||
+            !is_plain_read(&p->r, i, rel->to_one, django))
             return span_of(NULL, 0);
         found = name;
         *there |= t->items[i].logical == p->logical;
@@ -113,12 +114,13 @@ static bool find_attributes(const struct edit_place *p, const struct py_chain *c
                             struct span out[FINDING_MAX_STATEMENTS])
 {
     const struct finding *f = p->f;
+    const struct py_rows rows = py_rows_of(&p->r, chain);
     bool there = false;
     for (unsigned i = 0; i < f->n_relations; i++) {
         const struct finding_relation *rel = &f->relations[i];
         if (names_child(&p->r, rel->table) || py_names_table(chain->class, rel->table))
             return false;
-        out[i] = attribute_of(p, rel, &there);
+        out[i] = attribute_of(p, &rows, rel, &there);
         if (out[i].len == 0 || py_mentions(&p->r, chain->first, chain->end, out[i]))
             return false;
         for (unsigned k = 0; k < i; k++) {
@@ -162,8 +164,8 @@ static bool put_import(const struct py_tokens *t, struct strbuf *out, const char
 static bool has_dynamic(const struct py_tokens *t)
 {
     const struct py_range all = {t, 0, t->n};
-    static const char *const names[] = {"dynamic", "write_only", "DynamicMapped",
-                                        "WriteOnlyMapped", "dynamic_loader"};
+    static const char *const names[] = {"dynamic", "write_only", "DynamicMapped", "WriteOnlyMapped",
+                                        "dynamic_loader"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (py_mentions(&all, 0, t->n, span_of_text(names[i])))
             return true;
@@ -213,8 +215,7 @@ bool edit_eager_sqlalchemy(const struct edit_place *p, struct edit *e)
     struct py_chain chain;
     struct span names[FINDING_MAX_STATEMENTS];
     const struct finding *f = p->f;
-    if (!is_clean(p) ||
-        !edit_find_chain(p, PY_HEAD_SELECT, PY_HEAD_QUERY, f->parent_table, &chain))
+    if (!is_clean(p) || !edit_find_chain(p, PY_HEAD_SELECT, PY_HEAD_QUERY, f->parent_table, &chain))
         return false;
     py_take_calls(&p->r, &chain, select_calls);
     if (!is_used_well(p, &chain) || !find_attributes(p, &chain, names) || has_dynamic(p->r.t))

@@ -10,8 +10,8 @@ enum { EDIT_MAX_BYTES = 4096 };
 
 /* One change of a text, and what it asks for. The buffers are the caller's. */
 struct edit {
-    size_t at;  /* byte in the file */
-    size_t cut; /* bytes that go */
+    size_t at;             /* byte in the file */
+    size_t cut;            /* bytes that go */
     struct strbuf text;    /* that comes in their place */
     struct strbuf imports; /* whole lines */
     struct strbuf assumes; /* "Author.books to be a relationship"; empty when all is shown */

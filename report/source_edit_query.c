@@ -121,8 +121,8 @@ static size_t only_sql(const struct edit_place *p)
         bool string = t->items[i].kind == PY_STRING || t->items[i].kind == PY_FORMATTED;
         if (!string || py_is_newline(t, i - 1) || find_word(s, "select") == s.len)
             continue; /* a docstring is one behind a line's end */
-        bool joined = i + 1 < p->r.to && (t->items[i + 1].kind == PY_STRING ||
-                                          t->items[i + 1].kind == PY_FORMATTED);
+        bool joined = i + 1 < p->r.to &&
+                      (t->items[i + 1].kind == PY_STRING || t->items[i + 1].kind == PY_FORMATTED);
         joined |= t->items[i - 1].kind == PY_STRING || t->items[i - 1].kind == PY_FORMATTED;
         bool added = py_is_op(t, i + 1, "+") || py_is_op(t, i + 1, "%") ||
                      py_is_op(t, i - 1, "+") || py_is_op(t, i + 1, ".");

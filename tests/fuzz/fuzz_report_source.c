@@ -1,5 +1,5 @@
-/* Any bytes as a Python file, but for the last one, which says what line of it is wanted: the quote of a function, and
- * the function with the cure of a finding in it. */
+/* Any bytes as a Python file, but for the last one, which says what line of it is wanted: the quote
+ * of a function, and the function with the cure of a finding in it. */
 #include "detectors/detector.h"
 #include "report/python_tokens.h"
 #include "report/source_edit.h"
@@ -9,7 +9,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define TEXT(s) {.data = (const uint8_t *)(s), .len = sizeof(s) - 1}
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        .data = (const uint8_t *)(s), .len = sizeof(s) - 1                                         \
+    }
 
 static const struct {
     struct record_columns r;
@@ -23,7 +26,8 @@ static const struct {
 static const struct statement authors = {.text = TEXT("select * from authors"),
                                          .columns = &columns.r};
 
-/* A finding for each function of source_edits.def, and how many bytes, spaces apart, it may take out. */
+/* A finding for each function of source_edits.def, and how many bytes, spaces apart, it may take
+ * out. */
 static const struct {
     enum detector_index rule;
     size_t cut;

@@ -41,7 +41,9 @@ static const struct {
     {"a = b", "n=n|"},
     {"\n\n# only this\na\n", "n|"},
     {"a\r\nb\r\n", "n|n|"},
-    {"\xef\xbb\xbf" "a\n", "n|"},
+    {"\xef\xbb\xbf"
+     "a\n",
+     "n|"},
     {"f(a,\n  b)\nc\n", "n(n,n)|n|"},
     {"a \\\n + b\n", "n+n|"},
     {"a \\\r\n + b\n", "n+n|"},

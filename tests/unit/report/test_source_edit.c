@@ -10,7 +10,10 @@
 
 enum { AT_LEAST = 100, AT_LEAST_EDITED = 35 };
 
-#define TEXT(s) {.data = (const uint8_t *)(s), .len = sizeof(s) - 1}
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        .data = (const uint8_t *)(s), .len = sizeof(s) - 1                                         \
+    }
 
 /* --- findings --- */
 
@@ -35,8 +38,8 @@ struct kind {
 };
 
 #define AUTHORS .parent_table = TEXT("authors"), .n_relations = 1
-#define BOOKS .parent_table = TEXT("books"), .n_relations = 1
-#define OF(s) .statements = {{.statement = &(s)}}, .n_statements = 1
+#define BOOKS   .parent_table = TEXT("books"), .n_relations = 1
+#define OF(s)   .statements = {{.statement = &(s)}}, .n_statements = 1
 
 static const struct kind kinds[] = {
     {"sqlalchemy-many",
@@ -44,8 +47,7 @@ static const struct kind kinds[] = {
      {AUTHORS, .relations = {{.table = TEXT("books"), .key = TEXT("id")}}}},
     {"sqlalchemy-one",
      DETECTOR_n_plus_one,
-     {BOOKS,
-      .relations = {{.table = TEXT("authors"), .key = TEXT("author_id"), .to_one = true}}}},
+     {BOOKS, .relations = {{.table = TEXT("authors"), .key = TEXT("author_id"), .to_one = true}}}},
     {"sqlalchemy-two",
      DETECTOR_n_plus_one,
      {.parent_table = TEXT("books"),
@@ -184,7 +186,8 @@ static void test_case_gives_the_edit_or_the_template(void **state)
 static void test_edit_of_any_text_reads_within_its_bytes(void **state)
 {
     (void)state;
-    static const char bytes[] = {'\0', '\n', '\r', '\\', '"', '\'', '(', ')', '#', '{', '.', '\xff'};
+    static const char bytes[] = {'\0', '\n', '\r', '\\', '"', '\'',
+                                 '(',  ')',  '#',  '{',  '.', '\xff'};
     static char changed[4096];
     size_t len = 0;
     char *text = read_cases(&len);
