@@ -252,7 +252,8 @@ def test_helper_sixteen_users_every_statement_has_its_request(
     environment = {"HELPER": helper, "PYTHONPATH": str(HERE.parents[1] / "python/src")}
     if helper == "marks":
         environment["PGSLEUTH_MARKS"] = address
-    running = setup(environment, workers=2, marks=address)
+    # A connection's first unit has no pool's mark yet: on a busy machine a pause would end it.
+    running = setup(environment, workers=2, marks=address, unit_gap_ms="30s")
     routes = {"/ask/one": ("GET", 1), "/ask/two": ("GET", 2), "/ask/seven": ("POST", 7)}
     times = 12
 
