@@ -82,7 +82,7 @@ struct finding {
     const char *asyncpg;
     const char *expected_improvement; /* NULL when nothing honest can be said */
     const char *recommendation;       /* one line, or NULL */
-    struct span parent_table; /* of the relations */
+    struct span parent_table;         /* of the relations */
     struct finding_relation relations[FINDING_MAX_STATEMENTS];
     unsigned n_relations; /* 0 unless all that is repeated is a relationship */
 
