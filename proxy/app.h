@@ -15,6 +15,7 @@
 #include "config/config.h"
 
 enum exit_code {
+    EXIT_NOT_YET = -1, /* what still runs has none; it makes the type signed, as exit codes are */
 #define EXIT_CODE(name, number, text) EXIT_##name = number,
 #include "proxy/exit_codes.def"
 #undef EXIT_CODE

@@ -1,5 +1,7 @@
 #include "proxy/command.h"
 
+#include "proxy/app.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -80,7 +82,8 @@ struct command *command_new(struct event_base *base, command_ended *ended, void 
     struct command *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return NULL;
-    *c = (struct command){.ended = ended, .context = context, .pipe = {-1, -1}, .code = -1};
+    *c = (struct command){
+        .ended = ended, .context = context, .pipe = {-1, -1}, .code = EXIT_NOT_YET};
     if (pipe2(c->pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         goto fail;
     c->told = event_new(base, c->pipe[0], EV_READ | EV_PERSIST, on_told, c);
@@ -125,7 +128,7 @@ int command_start(struct command *c, char *const *argv, char *const *envp)
 
 int command_code(const struct command *c)
 {
-    return c != NULL ? c->code : -1;
+    return c != NULL ? c->code : EXIT_NOT_YET;
 }
 
 void command_free(struct command *c)

@@ -24,8 +24,8 @@ struct command *command_new(struct event_base *base, command_ended *ended, void 
 /* Start it, found as a shell would find it. 0, or an errno. */
 int command_start(struct command *c, char *const *argv, char *const *envp);
 
-/* Its exit code, or 128 and the number of the signal that ended it; -1 while it runs, or when it
- * was never started. */
+/* Its exit code, or 128 and the number of the signal that ended it; EXIT_NOT_YET while it runs,
+ * or when it was never started. */
 int command_code(const struct command *c);
 
 /* Let signals do again what they did before. NULL is allowed. */
