@@ -168,7 +168,50 @@ int documents_prepare(const struct documents *d, char *error, size_t error_size)
     return files_prepare_folder(d->folder, error, error_size);
 }
 
-static int write_output(const json_t *tree, const struct rpt_output *output, char *error,
+/* The tree of a result; with its details too when some output wants them. */
+struct trees {
+    json_t *plain;
+    json_t *detailed;
+};
+
+static bool wants_details(const struct documents *d)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    while (next_output(&rest, &text)) {
+        if (rpt_output_read(text, &output) && output.format->detailed)
+            return true;
+    }
+    return false;
+}
+
+static void trees_free(struct trees *t)
+{
+    json_decref(t->plain);
+    json_decref(t->detailed);
+}
+
+/* False without memory. */
+static bool trees_make(struct trees *t, const struct result *result, const struct documents *d)
+{
+    bool details = wants_details(d);
+    *t = (struct trees){
+        .plain = result != NULL ? rpt_tree(result) : NULL,
+        .detailed = result != NULL && details ? rpt_tree_detailed(result) : NULL,
+    };
+    if (t->plain != NULL && (!details || t->detailed != NULL))
+        return true;
+    trees_free(t);
+    return false;
+}
+
+static int render(const struct trees *t, const struct rpt_format *format, struct strbuf *out)
+{
+    return format->write(format->detailed ? t->detailed : t->plain, out);
+}
+
+static int write_output(const struct trees *trees, const struct rpt_output *output, char *error,
                         size_t error_size)
 {
     char folder[PATH_MAX];
@@ -176,7 +219,7 @@ static int write_output(const json_t *tree, const struct rpt_output *output, cha
     struct strbuf text;
     strbuf_init(&text, DOCUMENT_MAX);
     int r = -1;
-    if (output->format->write(tree, &text) != 0 || text.failed)
+    if (render(trees, output->format, &text) != 0 || text.failed)
         no_memory(error, error_size);
     else if (split_path(output->path, folder, name))
         r = files_write(folder, name, strbuf_span(&text), error, error_size);
@@ -184,7 +227,7 @@ static int write_output(const json_t *tree, const struct rpt_output *output, cha
     return r;
 }
 
-static int write_outputs(const json_t *tree, const struct documents *d, char *error,
+static int write_outputs(const struct trees *trees, const struct documents *d, char *error,
                          size_t error_size)
 {
     struct span rest = span_of_text(d->outputs);
@@ -192,7 +235,7 @@ static int write_outputs(const json_t *tree, const struct documents *d, char *er
     struct rpt_output output;
     while (next_output(&rest, &text)) {
         if (rpt_output_read(text, &output) && !is_standard_output(&output) &&
-            write_output(tree, &output, error, error_size) != 0)
+            write_output(trees, &output, error, error_size) != 0)
             return -1;
     }
     return 0;
@@ -205,14 +248,17 @@ int documents_write(const struct audit *audit, const struct documents *d, char *
     if (result == NULL)
         return no_memory(error, error_size);
     sources_quote(result, d->source);
-    json_t *tree = rpt_tree(result);
-    int r = tree == NULL ? no_memory(error, error_size)
-                         : write_endpoints(result, d->folder, error, error_size);
+    struct trees trees;
+    if (!trees_make(&trees, result, d)) {
+        result_free(result);
+        return no_memory(error, error_size);
+    }
+    int r = write_endpoints(result, d->folder, error, error_size);
     if (r == 0)
-        r = write_tree(tree, d->folder, "report.yaml", error, error_size);
+        r = write_tree(trees.plain, d->folder, "report.yaml", error, error_size);
     if (r == 0)
-        r = write_outputs(tree, d, error, error_size);
-    json_decref(tree);
+        r = write_outputs(&trees, d, error, error_size);
+    trees_free(&trees);
     result_free(result);
     return r;
 }
@@ -231,7 +277,7 @@ static struct rpt_text_options terminal(void)
     return options;
 }
 
-static bool print_outputs(const json_t *tree, const struct documents *d)
+static bool print_outputs(const struct trees *trees, const struct documents *d)
 {
     struct span rest = span_of_text(d->outputs);
     struct span text;
@@ -242,7 +288,7 @@ static bool print_outputs(const json_t *tree, const struct documents *d)
             continue;
         struct strbuf document;
         strbuf_init(&document, DOCUMENT_MAX);
-        if (output.format->write(tree, &document) == 0)
+        if (render(trees, output.format, &document) == 0)
             fputs(strbuf_text(&document), stdout);
         strbuf_fini(&document);
         any = true;
@@ -264,10 +310,12 @@ void documents_print(const struct audit *audit, const struct documents *d)
     struct result *result = result_new(audit);
     if (result != NULL)
         sources_quote(result, d->source);
-    json_t *tree = result != NULL ? rpt_tree(result) : NULL;
-    if (tree != NULL && !print_outputs(tree, d))
-        print_summary(tree, d);
+    struct trees trees;
+    if (trees_make(&trees, result, d)) {
+        if (!print_outputs(&trees, d))
+            print_summary(trees.plain, d);
+        trees_free(&trees);
+    }
     fflush(stdout);
-    json_decref(tree);
     result_free(result);
 }

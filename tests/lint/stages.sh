@@ -70,6 +70,7 @@ e2e_tests() { # preset seconds markers
         test_venv &&
         tags_venv &&
         postgresql_18 &&
+        web_tools &&
         docker/venv.sh "$DEMO_VENV" &&
         sanitized "e2e-$1" timeout "$2" env PGSLEUTH_BIN="$ROOT/build/$1/pgsleuth" PGSLEUTH_VENV="$DEMO_VENV" \
             PGSLEUTH_TAGS_VENV="$TAGS_VENV" "$TEST_VENV/bin/python" -m pytest tests/e2e -q -ra -p no:cacheprovider -m "$3" \

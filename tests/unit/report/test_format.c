@@ -21,6 +21,7 @@ static void test_endings(void **state)
     read_as("out/report.yml", "yml", "out/report.yml");
     read_as("a.b.json", "json", "a.b.json");
     read_as("/x/summary.txt", "text", "/x/summary.txt");
+    read_as("report.html", "html", "report.html");
 }
 
 static void test_format_in_front(void **state)
