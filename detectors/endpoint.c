@@ -1,5 +1,6 @@
 #include "detectors/audit.h"
 #include "detectors/ledger.h"
+#include "detectors/worst.h"
 #include "wire/values.h"
 
 #include <ctype.h>
@@ -310,6 +311,7 @@ static void count_unit(struct ledger *l, struct endpoint *e, const struct unit *
     e->wall_us += wall_us;
     e->part_us[e->units % ENDPOINT_PARTS] += wall_us;
     e->db_us += u->db_us;
+    worst_note(&e->worst, l->arena, u, wall_us);
     histogram_add(&e->wall_us_each, l->arena, wall_us);
     histogram_add(&e->db_us_each, l->arena, u->db_us);
     histogram_add(&e->statements_each, l->arena, unit_statements(u));

@@ -38,6 +38,7 @@ enum attribution { ATTRIBUTION_SIGNATURE, ATTRIBUTION_HTTP, ATTRIBUTION_TAG, ATT
 enum { ENDPOINT_PARTS = 8 };
 
 struct claims;
+struct worst;
 
 struct usage {
     struct endpoint *endpoint;
@@ -103,6 +104,7 @@ struct endpoint {
     struct histogram statements_each;
     struct histogram rows_each;
     struct histogram bytes_each;
+    struct worst *worst; /* its slowest request; NULL without any, and without room */
     int64_t first_us;
     int64_t last_us;
 };

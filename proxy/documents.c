@@ -199,7 +199,50 @@ int documents_prepare(const struct documents *d, char *error, size_t error_size)
     return files_prepare_folder(d->folder, error, error_size);
 }
 
-static int write_output(const json_t *tree, const struct rpt_output *output, char *error,
+/* The tree of a result; with its details too when some output wants them. */
+struct trees {
+    json_t *plain;
+    json_t *detailed;
+};
+
+static bool wants_details(const struct documents *d)
+{
+    struct span rest = span_of_text(d->outputs);
+    struct span text;
+    struct rpt_output output;
+    while (next_output(&rest, &text)) {
+        if (rpt_output_read(text, &output) && output.format->detailed)
+            return true;
+    }
+    return false;
+}
+
+static void trees_free(struct trees *t)
+{
+    json_decref(t->plain);
+    json_decref(t->detailed);
+}
+
+/* False without memory. */
+static bool trees_make(struct trees *t, const struct result *result, const struct documents *d)
+{
+    bool details = wants_details(d);
+    *t = (struct trees){
+        .plain = result != NULL ? rpt_tree(result) : NULL,
+        .detailed = result != NULL && details ? rpt_tree_detailed(result) : NULL,
+    };
+    if (t->plain != NULL && (!details || t->detailed != NULL))
+        return true;
+    trees_free(t);
+    return false;
+}
+
+static int render(const struct trees *t, const struct rpt_format *format, struct strbuf *out)
+{
+    return format->write(format->detailed ? t->detailed : t->plain, out);
+}
+
+static int write_output(const struct trees *trees, const struct rpt_output *output, char *error,
                         size_t error_size)
 {
     char folder[PATH_MAX];
@@ -207,7 +250,7 @@ static int write_output(const json_t *tree, const struct rpt_output *output, cha
     struct strbuf text;
     strbuf_init(&text, DOCUMENT_MAX);
     int r = -1;
-    if (output->format->write(tree, &text) != 0 || text.failed)
+    if (render(trees, output->format, &text) != 0 || text.failed)
         no_memory(error, error_size);
     else if (split_path(output->path, folder, name))
         r = files_write(folder, name, strbuf_span(&text), error, error_size);
@@ -215,7 +258,7 @@ static int write_output(const json_t *tree, const struct rpt_output *output, cha
     return r;
 }
 
-static int write_outputs(const json_t *tree, const struct documents *d, char *error,
+static int write_outputs(const struct trees *trees, const struct documents *d, char *error,
                          size_t error_size)
 {
     struct span rest = span_of_text(d->outputs);
@@ -223,28 +266,41 @@ static int write_outputs(const json_t *tree, const struct documents *d, char *er
     struct rpt_output output;
     while (next_output(&rest, &text)) {
         if (rpt_output_read(text, &output) && !is_standard_output(&output) &&
-            write_output(tree, &output, error, error_size) != 0)
+            write_output(trees, &output, error, error_size) != 0)
             return -1;
     }
     return 0;
 }
 
-int documents_write(const struct audit *audit, const struct documents *d, char *error,
-                    size_t error_size)
+/* Judged, with what the application's files say; NULL without memory. Who is `told` hears once a
+ * report what could not be read. */
+static struct result *judge(const struct audit *audit, const struct documents *d, bool told)
 {
     struct result *result = result_new(audit);
     if (result == NULL)
-        return no_memory(error, error_size);
+        return NULL;
     sources_quote(result, d->source);
-    manifest_take(result, d->manifest, true);
-    json_t *tree = rpt_tree(result);
-    int r = tree == NULL ? no_memory(error, error_size)
-                         : write_endpoints(result, d->folder, error, error_size);
+    manifest_take(result, d->manifest, told);
+    return result;
+}
+
+int documents_write(const struct audit *audit, const struct documents *d, char *error,
+                    size_t error_size)
+{
+    struct result *result = judge(audit, d, true);
+    if (result == NULL)
+        return no_memory(error, error_size);
+    struct trees trees;
+    if (!trees_make(&trees, result, d)) {
+        result_free(result);
+        return no_memory(error, error_size);
+    }
+    int r = write_endpoints(result, d->folder, error, error_size);
     if (r == 0)
-        r = write_tree(tree, d->folder, "report.yaml", error, error_size);
+        r = write_tree(trees.plain, d->folder, "report.yaml", error, error_size);
     if (r == 0)
-        r = write_outputs(tree, d, error, error_size);
-    json_decref(tree);
+        r = write_outputs(&trees, d, error, error_size);
+    trees_free(&trees);
     result_free(result);
     return r;
 }
@@ -269,7 +325,7 @@ struct rpt_text_options documents_terminal(void)
     return options;
 }
 
-static bool print_outputs(const json_t *tree, const struct documents *d)
+static bool print_outputs(const struct trees *trees, const struct documents *d)
 {
     struct span rest = span_of_text(d->outputs);
     struct span text;
@@ -280,7 +336,7 @@ static bool print_outputs(const json_t *tree, const struct documents *d)
             continue;
         struct strbuf document;
         strbuf_init(&document, DOCUMENT_MAX);
-        if (output.format->write(tree, &document) == 0)
+        if (render(trees, output.format, &document) == 0)
             fputs(strbuf_text(&document), stdout);
         strbuf_fini(&document);
         any = true;
@@ -288,16 +344,17 @@ static bool print_outputs(const json_t *tree, const struct documents *d)
     return any;
 }
 
-int documents_put(const json_t *tree, const struct documents *d, char *error, size_t error_size)
+int documents_put(json_t *tree, const struct documents *d, char *error, size_t error_size)
 {
+    const struct trees trees = {.plain = tree};
     struct span rest = span_of_text(d->outputs);
     struct span text;
     while (next_output(&rest, &text)) {
         if (prepare_output(text, error, error_size) != 0)
             return -1;
     }
-    print_outputs(tree, d);
-    return write_outputs(tree, d, error, error_size);
+    print_outputs(&trees, d);
+    return write_outputs(&trees, d, error, error_size);
 }
 
 static void print_summary(const json_t *tree, const struct documents *d)
@@ -311,21 +368,21 @@ static void print_summary(const json_t *tree, const struct documents *d)
 
 json_t *documents_tree(const struct audit *audit, const struct documents *d)
 {
-    struct result *result = result_new(audit);
-    if (result == NULL)
-        return NULL;
-    sources_quote(result, d->source);
-    manifest_take(result, d->manifest, false);
-    json_t *tree = rpt_tree(result);
+    struct result *result = judge(audit, d, false);
+    json_t *tree = result != NULL ? rpt_tree(result) : NULL;
     result_free(result);
     return tree;
 }
 
 void documents_print(const struct audit *audit, const struct documents *d)
 {
-    json_t *tree = documents_tree(audit, d);
-    if (tree != NULL && !print_outputs(tree, d))
-        print_summary(tree, d);
+    struct result *result = judge(audit, d, false);
+    struct trees trees;
+    if (trees_make(&trees, result, d)) {
+        if (!print_outputs(&trees, d))
+            print_summary(trees.plain, d);
+        trees_free(&trees);
+    }
     fflush(stdout);
-    json_decref(tree);
+    result_free(result);
 }

@@ -35,7 +35,7 @@ bool documents_are_plain(const struct documents *d);
 
 /* Write a tree to the outputs, those to the standard output too. 0, or -1 with one line in `error`.
  */
-int documents_put(const json_t *tree, const struct documents *d, char *error, size_t error_size);
+int documents_put(json_t *tree, const struct documents *d, char *error, size_t error_size);
 
 /* Whether one of the outputs is the standard output. */
 bool documents_take_stdout(const struct documents *d);

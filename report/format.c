@@ -1,6 +1,7 @@
 #include "report/format.h"
 
 #include "report/annotations.h"
+#include "report/html.h"
 #include "report/json.h"
 #include "report/junit.h"
 #include "report/markdown.h"
@@ -9,9 +10,11 @@
 #include "report/yaml.h"
 
 static const struct rpt_format formats[] = {
-#define FORMAT(name, ending, function, help) {#name, ending, function, help},
+#define FORMAT(name, ending, function, help)              {#name, ending, function, help, false},
+#define FORMAT_WITH_DETAILS(name, ending, function, help) {#name, ending, function, help, true},
 #include "report/formats.def"
 #undef FORMAT
+#undef FORMAT_WITH_DETAILS
 };
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };

@@ -16,6 +16,7 @@ struct rpt_format {
     /* Append the document. 0, or an error of report/error.h. */
     int (*write)(const json_t *tree, struct strbuf *out);
     const char *help; /* NULL: another ending of the row above */
+    bool detailed;    /* it is given the tree of rpt_tree_detailed */
 };
 
 /* One document that was asked for. */

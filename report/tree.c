@@ -178,6 +178,15 @@ json_t *rpt_tree(const struct result *r)
     return out;
 }
 
+json_t *rpt_tree_detailed(const struct result *r)
+{
+    json_t *out = rpt_tree(r);
+    if (out == NULL || rpt_put_details(json_object_get(out, "endpoints"), r) == 0)
+        return out;
+    json_decref(out);
+    return NULL;
+}
+
 json_t *rpt_tree_endpoint(const struct result *r, const struct endpoint_result *e)
 {
     struct rpt_scope s = scope_of_endpoint(r, e);

@@ -18,11 +18,15 @@
 /* The aggregate report. NULL when there is no memory. */
 json_t *rpt_tree(const struct result *r);
 
+/* The same, and in each row of `endpoints` a map `detail` with the endpoint's own score,
+ * complexity, worst sample and statements: for documents that have a page for each endpoint. */
+json_t *rpt_tree_detailed(const struct result *r);
+
 /* The report of one endpoint of `r`: no `endpoints`, and `endpoint` is a map. NULL when there is no
  * memory. */
 json_t *rpt_tree_endpoint(const struct result *r, const struct endpoint_result *e);
 
-enum { RPT_STATEMENTS_MAX = 1000 };
+enum { RPT_STATEMENTS_MAX = 1000, RPT_ENDPOINT_STATEMENTS_MAX = 50 };
 
 /* The costliest statements with the endpoint that sent them, which no document holds. NULL when
  * there is no memory. */

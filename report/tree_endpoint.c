@@ -169,7 +169,7 @@ static json_t *class_of(const struct growth *g)
 }
 
 /* How the endpoint grows with its rows, where a finding could tell. */
-static json_t *complexity(const struct endpoint_result *e)
+json_t *rpt_complexity(const struct endpoint_result *e)
 {
     const struct finding *f = NULL;
     for (size_t i = 0; i < e->n_findings && f == NULL; i++) {
@@ -207,7 +207,8 @@ json_t *rpt_endpoint(const struct endpoint_result *e)
     put_identity(&out, e->endpoint);
     put_handler(&out, &e->handler);
     put_numbers(&out, e);
-    rpt_put(&out, "complexity", complexity(e));
+    rpt_put(&out, "complexity", rpt_complexity(e));
+    rpt_put(&out, "worst_sample", rpt_worst_sample(e->endpoint));
     return out;
 }
 

@@ -151,7 +151,17 @@ static json_t *interval(const struct finding *f)
     return out;
 }
 
-static json_t *improvement(const struct finding *f, double rtt_ms)
+/* At the rate of this run. */
+static json_t *saved_per_hour(const struct finding *f, const struct result *r)
+{
+    const double hour_us = 3600e6;
+    double run_us = (double)(r->ended_wall_us - r->started_wall_us);
+    if (f->saved_ms <= 0 || run_us <= 0)
+        return json_null();
+    return rpt_number(f->saved_ms * hour_us / run_us);
+}
+
+static json_t *improvement(const struct finding *f, const struct result *r)
 {
     bool known = f->method != NULL && f->before_ms >= 0 && f->after_ms >= 0;
     bool gaps = known && f->after_gap_ms >= 0;
@@ -163,9 +173,10 @@ static json_t *improvement(const struct finding *f, double rtt_ms)
     rpt_put(&out, "speedup", known ? rpt_ratio(f->before_ms, f->after_ms) : json_null());
     rpt_put(&out, "ci95", known && f->ci_known ? interval(f) : json_null());
     rpt_put(&out, "avoidable_share", rpt_known(f->avoidable));
+    rpt_put(&out, "db_ms_saved_per_hour", saved_per_hour(f, r));
     rpt_put(&out, "queries_before", rpt_count(f->queries_before));
     rpt_put(&out, "queries_after", rpt_count(f->queries_after));
-    rpt_put(&out, "rtt_assumed_ms", rpt_number(rtt_ms));
+    rpt_put(&out, "rtt_assumed_ms", rpt_number(r->assumed_rtt_ms));
     rpt_put(&out, "method", rpt_string(f->method));
     rpt_put(&out, "memory", json_string("not observed"));
     return out;
@@ -275,7 +286,7 @@ static const char *location_source(const struct finding *f)
     return f->handler != NULL ? "manifest" : "none";
 }
 
-static json_t *issue(const struct finding *f, double rtt_ms)
+static json_t *issue(const struct finding *f, const struct result *r)
 {
     json_t *out = json_object();
     put_known_keys(&out, f);
@@ -293,7 +304,7 @@ static json_t *issue(const struct finding *f, double rtt_ms)
         rpt_put(&out, "optimized_code_source", json_string(f->edited ? "edited" : "template"));
     rpt_put(&out, "attribution", json_string(rpt_attribution_of(f->endpoint)));
     rpt_put(&out, "evidence", evidence(f));
-    rpt_put(&out, "improvement", improvement(f, rtt_ms));
+    rpt_put(&out, "improvement", improvement(f, r));
     if (f->plan != NULL && f->plan->status == PLAN_OK)
         rpt_put(&out, "plan", plan(f));
     rpt_put(&out, "stack", json_string(stack_name(f->stack)));
@@ -308,7 +319,7 @@ json_t *rpt_issues(const struct rpt_scope *s)
         json_t *list = json_array();
         for (size_t i = 0; i < s->n_findings; i++) {
             if ((int)s->findings[i]->severity == severity)
-                rpt_add(&list, issue(s->findings[i], s->result->assumed_rtt_ms));
+                rpt_add(&list, issue(s->findings[i], s->result));
         }
         rpt_put(&out, severity_name((enum severity)severity), list);
     }

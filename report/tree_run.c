@@ -119,6 +119,7 @@ json_t *rpt_run(const struct result *r)
     rpt_put(&out, "version", rpt_string(r->version));
     rpt_put(&out, "started", rpt_time(r->started_wall_us));
     rpt_put(&out, "ended", rpt_time(r->ended_wall_us));
+    rpt_put(&out, "duration_s", rpt_number((double)(r->ended_wall_us - r->started_wall_us) / 1e6));
     rpt_put(&out, "requests", rpt_count(r->units));
     rpt_put(&out, "http_requests", rpt_count(r->http_requests));
     rpt_put(&out, "statements", rpt_count(r->statements));

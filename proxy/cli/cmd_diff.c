@@ -23,7 +23,7 @@ static enum exit_code print(const json_t *diff)
     return r == 0 ? EXIT_OK : EXIT_INTERNAL;
 }
 
-static enum exit_code put_out(const json_t *diff, const struct cfg_options *options)
+static enum exit_code put_out(json_t *diff, const struct cfg_options *options)
 {
     char error[512];
     struct documents documents = documents_of_options(options);

@@ -96,3 +96,24 @@ unpack_sarif_schema() { # the package
 }
 
 sarif_schema() { npm_package "$SARIF_SCHEMA" "$SARIF_SCHEMA_PACKAGE" unpack_sarif_schema; }
+
+# What web/ is built and tested with, of npm, in build/web; made anew when other versions are pinned.
+WEB=$PWD/build/web
+
+web_tools() {
+    web_tools_want=$({ node --version && cat web/package-lock.json; } | sha256sum)
+    [ "$(cat "$WEB/.stamp" 2>/dev/null)" != "$web_tools_want" ] || return 0
+    rm -rf "$WEB" &&
+        mkdir -p "$WEB" &&
+        cp web/package.json web/package-lock.json "$WEB/" &&
+        quietly web-tools npm ci --prefix "$WEB" --ignore-scripts --no-audit --no-fund --no-update-notifier &&
+        echo "$web_tools_want" >"$WEB/.stamp"
+}
+
+# web_bundle FOLDER: what the sources in web/ make, there.
+web_bundle() {
+    web_tools &&
+        rm -rf "$WEB/src" "$1" &&
+        cp -R web/src web/build.mjs "$WEB/" &&
+        node "$WEB/build.mjs" "$1"
+}

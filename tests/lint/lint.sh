@@ -9,7 +9,7 @@ set -u
 . tests/lint/build.sh
 export PYTHONDONTWRITEBYTECODE=1 RUFF_CACHE_DIR="$PWD/build/lint-cache/ruff"
 # The link targets of the architecture, and the folders that are used by themselves.
-FOLDERS="common wire http detectors detectors/facts detectors/advisor report config proxy docs python python/companions docker
+FOLDERS="common wire http detectors detectors/facts detectors/advisor report web config proxy docs python python/companions docker
     tests tests/unit tests/e2e tests/suites tests/fuzz tests/bench tests/lint"
 
 c_files() { project_files | grep '\.c$'; }
@@ -69,6 +69,11 @@ check_python() {
     return "$python_status"
 }
 
+# What is kept of the page's script and style is what their sources make.
+check_web() {
+    web_bundle "$WEB/dist" && diff -r "$WEB/dist" web/dist
+}
+
 check_folders() {
     folders_status=0
     for folder in $FOLDERS; do
@@ -94,6 +99,7 @@ run_check() {
     python) check_python ;;
     lengths) check_lengths ;;
     folders) check_folders ;;
+    web) check_web ;;
     headers) check_headers ;;
     arrows) check_arrows ;;
     cppcheck) check_cppcheck ;;
@@ -109,7 +115,7 @@ if ! c_files | grep -q .; then
     echo "lint: no sources here" >&2
     exit 1
 fi
-[ $# -gt 0 ] || set -- format shell python lengths folders headers arrows cppcheck tidy
+[ $# -gt 0 ] || set -- format shell python web lengths folders headers arrows cppcheck tidy
 mkdir -p build/log
 failed=0
 for check in "$@"; do

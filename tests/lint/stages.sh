@@ -72,6 +72,7 @@ e2e_tests() { # preset seconds markers
         companions_venv &&
         postgresql_18 &&
         sarif_schema &&
+        web_tools &&
         docker/venv.sh "$DEMO_VENV" &&
         sanitized "e2e-$1" timeout "$2" env PGSLEUTH_BIN="$ROOT/build/$1/pgsleuth" PGSLEUTH_VENV="$DEMO_VENV" \
             PGSLEUTH_TAGS_VENV="$TAGS_VENV" PGSLEUTH_COMPANIONS_VENV="$COMPANIONS_VENV" \

@@ -6,6 +6,7 @@
 #define PGSLEUTH_TESTS_REPORT_SAMPLE_RESULT_H
 
 #include "detectors/result.h"
+#include "detectors/worst.h"
 
 enum { SAMPLE_ENDPOINTS = 3, SAMPLE_FINDINGS = 4, SAMPLE_STATEMENTS = 4 };
 
@@ -19,6 +20,7 @@ struct sample {
     struct endpoint endpoints[SAMPLE_ENDPOINTS];
     struct statement statements[SAMPLE_STATEMENTS];
     struct usage usages[SAMPLE_STATEMENTS];
+    struct worst worst[2]; /* of the first two endpoints */
     struct finding findings[SAMPLE_FINDINGS];
     struct finding *ordered[SAMPLE_FINDINGS];
     struct endpoint_result endpoint_results[SAMPLE_ENDPOINTS];
@@ -40,7 +42,7 @@ static const struct detector sample_select_star = {
 #define SAMPLE_HOSTILE                                                                             \
     "yes: \"quoted\" # no\n\t- '0123' \x1b[31m \xff\xfe \xf0\x9f\x98\x80 \xed\xa0\x80 end "
 
-static struct arena sample_arena = {.max = 1 << 20}; /* of the histograms, until the end */
+static struct arena sample_arena = {.max = 1 << 24}; /* of the histograms, until the end */
 
 static inline void sample_statement(struct sample *s, size_t i, const char *text)
 {
@@ -182,6 +184,7 @@ static inline void sample_n_plus_one_finding(struct sample *s)
         .occurrences = {.min = 20, .p50 = 100, .p95 = 100, .max = 100},
         .time_share = 0.9512345,
         .wasted_ms_p95 = 240,
+        .saved_ms = 28000.5,
         .round_trips_saved = 99,
         .lineage = {.from_column = "authors.id", .matched = 11990, .of = 12000},
         .statements = {{"parent", &s->statements[0], &s->usages[0]},
@@ -267,6 +270,46 @@ static inline void sample_hostile_finding(struct sample *s)
         .before_ms = -1,
         .after_ms = -1,
     };
+}
+
+/* One by its HTTP request, with a loop; one with a statement that has no text, and too many. */
+static inline void sample_worst(struct sample *s)
+{
+    s->worst[0] = (struct worst){.wall_us = 532700,
+                                 .db_us = 266350,
+                                 .statements = 101,
+                                 .by_http = true,
+                                 .n_steps = 2,
+                                 .steps = {{.statement = &s->statements[0],
+                                            .start_us = 1200,
+                                            .span_us = 900,
+                                            .busy_us = 900,
+                                            .rows = 100,
+                                            .times = 1,
+                                            .connection = 1},
+                                           {.statement = &s->statements[1],
+                                            .start_us = 2500,
+                                            .span_us = 520000,
+                                            .busy_us = 265000,
+                                            .rows = 1000,
+                                            .times = 100,
+                                            .connection = 1}}};
+    s->worst[1] = (struct worst){.wall_us = 22500,
+                                 .db_us = 11250,
+                                 .statements = 3,
+                                 .n_steps = 1,
+                                 .left_out = 2,
+                                 .steps = {{.statement = &s->statements[3],
+                                            .span_us = 11250,
+                                            .busy_us = 11250,
+                                            .times = 1,
+                                            .errors = 1,
+                                            .connection = 2}}};
+    s->endpoints[0].worst = &s->worst[0];
+    s->endpoints[1].worst = &s->worst[1];
+    s->endpoints[0].usages = &s->usages[0];
+    s->usages[0].next = &s->usages[1];
+    s->endpoints[1].usages = &s->usages[2];
 }
 
 static inline void sample_score(struct score *out, int value)
@@ -384,6 +427,7 @@ static inline const struct result *sample_result(struct sample *s)
     sample_n_plus_one_finding(s);
     sample_index_finding(s);
     sample_hostile_finding(s);
+    sample_worst(s);
     sample_run(s);
     sample_checklist(&s->result);
     sample_link(s);

@@ -24,6 +24,7 @@ static void test_endings(void **state)
     read_as("comment.md", "markdown", "comment.md");
     read_as("report.sarif", "sarif", "report.sarif");
     read_as("junit.xml", "junit", "junit.xml");
+    read_as("report.html", "html", "report.html");
 }
 
 static void test_format_in_front(void **state)

@@ -2,6 +2,7 @@
 
 #include "failing_memory.h"
 #include "report/annotations.h"
+#include "report/html.h"
 #include "report/json.h"
 #include "report/junit.h"
 #include "report/markdown.h"
@@ -15,7 +16,7 @@
 
 static struct sample sample;
 
-enum rendering { YAML, JSON, SUMMARY, MARKDOWN, SARIF, JUNIT, ANNOTATIONS, RENDERINGS };
+enum rendering { YAML, JSON, HTML, SUMMARY, MARKDOWN, SARIF, JUNIT, ANNOTATIONS, RENDERINGS };
 
 static int render(enum rendering how, const json_t *tree, struct strbuf *out)
 {
@@ -32,6 +33,8 @@ static int render(enum rendering how, const json_t *tree, struct strbuf *out)
         return rpt_junit(tree, out);
     case ANNOTATIONS:
         return rpt_annotations(tree, out);
+    case HTML:
+        return rpt_html_parts(tree, out);
     default:
         return rpt_text_summary(tree, out, (struct rpt_text_options){.color = true});
     }
@@ -41,10 +44,13 @@ static int render(enum rendering how, const json_t *tree, struct strbuf *out)
 static int render_sample(enum rendering how, bool of_endpoint, struct strbuf *out)
 {
     const struct result *r = &sample.result;
-    static const enum rendering with_tree = YAML; /* that of the others is made beforehand */
+    /* That of the others is made beforehand. */
+    bool with_tree = how == YAML || how == HTML;
     bool armed = memory.armed;
-    memory.armed = armed && how == with_tree;
-    json_t *tree = of_endpoint ? rpt_tree_endpoint(r, &r->endpoints[0]) : rpt_tree(r);
+    memory.armed = armed && with_tree;
+    json_t *tree = of_endpoint   ? rpt_tree_endpoint(r, &r->endpoints[0])
+                   : how == HTML ? rpt_tree_detailed(r)
+                                 : rpt_tree(r);
     memory.armed = armed;
     int rc = tree != NULL ? render(how, tree, out) : -1;
     json_decref(tree);
