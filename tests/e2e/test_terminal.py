@@ -25,6 +25,7 @@ class Terminal:
         self.socket = folder / "tmux"
         self.environment = {**clean_environment(environment), "TERM": "xterm-256color"}
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "PS1='$ ' exec sh")
+        self._prompt()
 
     def _tmux(self, *words: str) -> str:
         return subprocess.run(
@@ -35,6 +36,10 @@ class Terminal:
             check=True,
             timeout=60,
         ).stdout
+
+    def _prompt(self) -> None:
+        """What is typed before it stands there is shown in another order."""
+        eventually("a prompt", lambda: self.screen().rstrip().endswith("$"))
 
     def run(self, *words: str) -> None:
         self._tmux("send-keys", "-l", shlex.join(words))
@@ -50,9 +55,11 @@ class Terminal:
         eventually(pattern, lambda: re.search(pattern, self.screen(), re.MULTILINE))
 
     def ends_with(self, code: int) -> None:
+        self._prompt()
         self._tmux("send-keys", "-l", "echo code=$?")
         self._tmux("send-keys", "Enter")
-        self.shows(rf"^code={code}$")
+        self.shows(r"^code=\d+$")
+        assert re.search(rf"^code={code}$", self.screen(), re.MULTILINE), self.screen()
 
     def close(self) -> None:
         subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], check=False, capture_output=True)
