@@ -602,10 +602,10 @@ def test_certificate_that_cannot_be_used_is_one_line_and_exit_code_9(
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("sslmode=verify-full", 9),
-        ("sslmode=verify-full&sslrootcert=/nowhere.crt", 9),
-        ("sslmode=require&sslcert=/nowhere.crt&sslkey=/nowhere.key", 9),
-        ("sslmode=require&ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", 9),
+        ("sslmode=verify-full", 2),
+        ("sslmode=verify-full&sslrootcert=/nowhere.crt", 2),
+        ("sslmode=require&sslcert=/nowhere.crt&sslkey=/nowhere.key", 2),
+        ("sslmode=require&ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", 2),
         ("sslmode=require&sslrootcert=system", 2),
         ("sslmode=sometimes", 2),
         ("sslnegotiation=direct", 2),
