@@ -547,6 +547,15 @@ const struct statement *audit_next_to_explain(struct audit *a, int64_t now_us)
 
 /* --- reading --- */
 
+struct audit_counts audit_counts(const struct audit *a)
+{
+    return (struct audit_counts){
+        .requests = a->units,
+        .statements = a->statements,
+        .plans = a->explained + a->explain_failed,
+    };
+}
+
 struct audit_run audit_run(const struct audit *a)
 {
     return (struct audit_run){.id = a->run,

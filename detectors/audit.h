@@ -62,6 +62,15 @@ struct audit_run {
 
 struct audit_run audit_run(const struct audit *a);
 
+/* What grows while something is seen, of this run. */
+struct audit_counts {
+    uint64_t requests;
+    uint64_t statements;
+    uint64_t plans;
+};
+
+struct audit_counts audit_counts(const struct audit *a);
+
 const struct det_settings *audit_settings(const struct audit *a);
 
 /* First endpoint; follow `next`. */

@@ -107,7 +107,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     admin_view_tidy(&a->view, clock_monotonic_us());
 }
 
-static void touch(struct admin *a, struct evhttp_request *request)
+void admin_touch(struct admin *a, struct evhttp_request *request)
 {
     const struct bufferevent *stream =
         evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
@@ -175,7 +175,7 @@ static bool may_go(const struct admin *a, const struct admin_route *route,
         evhttp_add_header(headers, "WWW-Authenticate", "Bearer realm=\"pgsleuth\"");
         admin_refuse(request, 401, "no token, or a wrong one",
                      "send Authorization: Bearer TOKEN with a token of admin.token or "
-                     "admin.read_token");
+                     "admin.read_token, or open the URL that was printed at the start");
         return false;
     }
     if (role < route->role) {
@@ -197,7 +197,7 @@ static bool may_go(const struct admin *a, const struct admin_route *route,
 static void on_request(struct evhttp_request *request, void *context)
 {
     struct admin *a = context;
-    touch(a, request);
+    admin_touch(a, request);
     admin_secure(request);
     if (!host_is_good(a, request)) {
         admin_refuse(request, 421, "the Host header is not a name of this service",
@@ -380,7 +380,7 @@ static bool make_server(struct admin *a)
                          EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH;
     a->http = evhttp_new(a->base);
     a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
-    if (a->http == NULL || a->tick == NULL || !admin_run_init(a))
+    if (a->http == NULL || a->tick == NULL || !admin_run_init(a) || !admin_events_init(a))
         return false;
     evhttp_set_allowed_methods(a->http, (uint16_t)all); /* so that 405 is ours to say */
     evhttp_set_max_headers_size(a->http, ADMIN_HEADERS_MAX);
@@ -446,6 +446,7 @@ void admin_free(struct admin *a)
     if (a == NULL)
         return;
     admin_run_fini(a);
+    admin_events_fini(a);
     if (a->http != NULL)
         evhttp_free(a->http);
     for (size_t i = 0; i < ADMIN_MAX_CONNECTIONS; i++) {

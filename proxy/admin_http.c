@@ -1,4 +1,5 @@
 #include "proxy/admin_parts.h"
+#include "report/html.h"
 #include "report/value.h"
 
 #include <event2/buffer.h>
@@ -7,17 +8,32 @@
 #include <strings.h>
 #include <sys/queue.h>
 
+#define POLICY "Content-Security-Policy"
+
 void admin_secure(struct evhttp_request *request)
 {
     static const char *const lines[][2] = {
         {"X-Content-Type-Options", "nosniff"},
         {"Cache-Control", "no-store"},
-        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+        {POLICY, "default-src 'none'; frame-ancestors 'none'"},
         {"Referrer-Policy", "no-referrer"},
     };
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         evhttp_add_header(headers, lines[i][0], lines[i][1]);
+}
+
+bool admin_allow_page(struct evhttp_request *request)
+{
+    enum { POLICY_MAX = 1024 };
+    struct strbuf policy;
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    strbuf_init(&policy, POLICY_MAX);
+    rpt_html_policy(&policy);
+    bool done = !policy.failed && evhttp_remove_header(headers, POLICY) == 0 &&
+                evhttp_add_header(headers, POLICY, strbuf_text(&policy)) == 0;
+    strbuf_fini(&policy);
+    return done;
 }
 
 const char *admin_header(struct evhttp_request *request, const char *name, bool *twice)

@@ -4,6 +4,7 @@
 
 #include "proxy/admin.h"
 #include "proxy/admin_access.h"
+#include "proxy/admin_events.h"
 #include "proxy/admin_view.h"
 
 #include <event2/http.h>
@@ -41,8 +42,14 @@ struct admin {
     struct evhttp_request *new_run; /* waits until the workers know; NULL: none does */
     int64_t new_run_until_us;
     struct event *new_run_look; /* timer */
+    struct admin_events events;
     struct admin_view view;
 };
+
+/* --- admin.c --- */
+
+/* The client of this request is there, and is waited for anew. */
+void admin_touch(struct admin *a, struct evhttp_request *request);
 
 /* --- admin_http.c: replies --- */
 
@@ -57,12 +64,18 @@ void admin_refuse(struct evhttp_request *request, int code, const char *error, c
  * those (evhttp_set_errorcb is of 2.2). They are constant and repeat nothing of what came. */
 void admin_secure(struct evhttp_request *request);
 
+/* Instead of that: what the live page may load. False without memory. */
+bool admin_allow_page(struct evhttp_request *request);
+
 /* A header that is there once; NULL without it. *twice when it is there more often. */
 const char *admin_header(struct evhttp_request *request, const char *name, bool *twice);
 
 /* --- admin_verbs.c: one function a verb, which replies --- */
 
 void admin_do(struct admin *a, enum admin_verb verb, struct evhttp_request *request);
+
+/* What was counted, as far as the rings are emptied. */
+struct admin_figures admin_figures(const struct admin *a);
 
 /* --- admin_run.c: begin another run, and reply when it has begun --- */
 

@@ -14,10 +14,9 @@ static int64_t now_us(const struct admin *a)
     return clock_monotonic_us() - a->parts.epoch_us;
 }
 
-static struct admin_figures figures_of(const struct admin *a)
+struct admin_figures admin_figures(const struct admin *a)
 {
     const struct worker_shared *shared = a->parts.shared;
-    auditor_drain(a->parts.auditor); /* whoever asks has its own statements in the answer */
     struct auditor_figures seen = auditor_figures(a->parts.auditor);
     return (struct admin_figures){
         .uptime_us = now_us(a),
@@ -28,6 +27,12 @@ static struct admin_figures figures_of(const struct admin *a)
         .dropped = seen.dropped,
         .draining = a->draining,
     };
+}
+
+static struct admin_figures figures_of(const struct admin *a)
+{
+    auditor_drain(a->parts.auditor); /* whoever asks has its own statements in the answer */
+    return admin_figures(a);
 }
 
 /* --- bodies --- */
@@ -118,8 +123,21 @@ static void send_document(struct admin *a, enum admin_document what, struct evht
         return;
     }
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-                      what == ADMIN_DOC_METRICS ? ADMIN_METRICS_TYPE : "application/json");
+                      admin_view_type(what));
     evhttp_send_reply(request, HTTP_OK, NULL, NULL);
+}
+
+static void do_page(struct admin *a, struct evhttp_request *request)
+{
+    if (admin_allow_page(request))
+        send_document(a, ADMIN_DOC_PAGE, request);
+    else
+        admin_refuse(request, HTTP_INTERNAL, "out of memory", "try again later");
+}
+
+static void do_events(struct admin *a, struct evhttp_request *request)
+{
+    admin_watch(a, request);
 }
 
 static void do_metrics(struct admin *a, struct evhttp_request *request)

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "proxy/manifest.h"
 #include "proxy/sources.h"
+#include "report/html.h"
 #include "report/json.h"
 #include "report/tree.h"
 #include "report/value.h"
@@ -107,6 +108,25 @@ static int make_tree(struct admin_view *v, const struct audit *audit)
     return -1;
 }
 
+static bool is_of_tree(enum admin_document what)
+{
+    return what != ADMIN_DOC_METRICS && what != ADMIN_DOC_PAGE && what != ADMIN_DOC_PAGE_EVENT;
+}
+
+const char *admin_view_type(enum admin_document what)
+{
+    switch (what) {
+    case ADMIN_DOC_METRICS:
+        return ADMIN_METRICS_TYPE;
+    case ADMIN_DOC_PAGE:
+        return "text/html; charset=utf-8";
+    case ADMIN_DOC_PAGE_EVENT:
+        return "text/event-stream";
+    default:
+        return "application/json";
+    }
+}
+
 /* The issues of all severities as one list, each with its severity. */
 static json_t *findings(const json_t *tree)
 {
@@ -165,6 +185,46 @@ static int make_metrics(const struct audit *audit, const struct admin_figures *f
     return r;
 }
 
+/* Each line of a text as a line of data. */
+static void put_event(struct strbuf *out, const char *name, struct span text)
+{
+    strbuf_printf(out, "event: %s\n", name);
+    while (text.len > 0) {
+        struct span line = span_head(text, span_find_byte(text, '\n'));
+        strbuf_puts(out, "data: ");
+        strbuf_add_span(out, line);
+        strbuf_putc(out, '\n');
+        text = span_skip(text, line.len + (line.len < text.len));
+    }
+    strbuf_putc(out, '\n');
+}
+
+static int make_event(const json_t *tree, struct strbuf *out)
+{
+    struct strbuf parts;
+    strbuf_init(&parts, DOCUMENT_MAX);
+    int r = rpt_html_parts(tree, &parts);
+    if (r == 0)
+        put_event(out, "page", strbuf_span(&parts));
+    strbuf_fini(&parts);
+    return r;
+}
+
+static int make_page(const struct admin_view *v, enum admin_document what,
+                     const struct audit *audit, struct strbuf *out)
+{
+    struct result *result = result_new(audit);
+    if (result != NULL)
+        sources_quote(result, v->source);
+    json_t *tree = result != NULL ? rpt_tree_detailed(result) : NULL;
+    result_free(result);
+    int r = -1;
+    if (tree != NULL)
+        r = what == ADMIN_DOC_PAGE ? rpt_html_live(tree, out) : make_event(tree, out);
+    json_decref(tree);
+    return r;
+}
+
 static int make(struct admin_view *v, enum admin_document what, const struct audit *audit,
                 const struct admin_figures *figures)
 {
@@ -175,6 +235,8 @@ static int make(struct admin_view *v, enum admin_document what, const struct aud
     int r = -1;
     if (t != NULL && what == ADMIN_DOC_METRICS)
         r = make_metrics(audit, figures, &text);
+    else if (t != NULL && (what == ADMIN_DOC_PAGE || what == ADMIN_DOC_PAGE_EVENT))
+        r = make_page(v, what, audit, &text);
     else if (t != NULL)
         r = make_json(v, what, audit, &text);
     if (r != 0 || text.failed) {
@@ -184,8 +246,7 @@ static int make(struct admin_view *v, enum admin_document what, const struct aud
     }
     *t = (struct admin_text){.refs = 1, .len = text.len, .data = strbuf_take(&text)};
     v->items[what].text = t;
-    v->items[what].use_until_us =
-        what == ADMIN_DOC_METRICS ? use_until(began_us) : v->tree_until_us;
+    v->items[what].use_until_us = is_of_tree(what) ? v->tree_until_us : use_until(began_us);
     return 0;
 }
 

@@ -21,13 +21,15 @@ enum admin_document {
     ADMIN_DOC_FINDINGS,
     ADMIN_DOC_STATEMENTS,
     ADMIN_DOC_METRICS,
+    ADMIN_DOC_PAGE,       /* HTML */
+    ADMIN_DOC_PAGE_EVENT, /* the parts of it, as a server-sent event */
     ADMIN_DOCS
 };
 
 struct admin_view {
     const char *source;   /* folder of the application; borrowed */
     const char *manifest; /* likewise, its file */
-    json_t *tree; /* all documents but the metrics are made of it; NULL when it is too old */
+    json_t *tree;         /* of the JSON documents; NULL when it is too old */
     json_t *statements;
     struct {
         struct admin_text *text; /* NULL until it is asked for */
@@ -44,6 +46,9 @@ void admin_view_forget(struct admin_view *v);
 
 /* Give memory back that was not asked for again. */
 void admin_view_tidy(struct admin_view *v, int64_t now_us);
+
+/* Of its Content-Type header. Static storage. */
+const char *admin_view_type(enum admin_document what);
 
 /* Append a document without copying it. 0, or -1 without memory. */
 int admin_view_add(struct admin_view *v, enum admin_document what, const struct audit *audit,

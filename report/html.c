@@ -49,7 +49,7 @@ static void put_top(struct strbuf *b, bool live)
         {"checklist", "Checklist"}, {"coverage", "Coverage"},
     };
     strbuf_puts(b, "<body>\n<a class=skip href=#main>Skip to the report</a>\n<header class=top>"
-                   "<a class=brand href=#overview>pgsleuth</a><nav aria-label=Sections>");
+                   "<h1 class=brand><a href=#overview>pgsleuth</a></h1><nav aria-label=Sections>");
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
         strbuf_printf(b, "<a href=#%s>%s</a>", sections[i][0], sections[i][1]);
     strbuf_puts(b, "</nav><div id=tools></div></header>\n<main id=main tabindex=-1>\n");

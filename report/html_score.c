@@ -162,12 +162,12 @@ static void put_status(struct strbuf *b, const json_t *tree)
     const char *name = rpt_text_at(json_object_get(tree, "run"), "name");
     strbuf_printf(b, "<p class=\"status %s\">", pass ? "good" : "poor");
     html_words(b, rpt_text_at(tree, "status"));
-    strbuf_puts(b, "</p><h1>Performance audit");
+    strbuf_puts(b, "</p><h2>Performance audit");
     if (*name != '\0') {
         strbuf_puts(b, ": ");
         html_text(b, name);
     }
-    strbuf_puts(b, "</h1><p class=lead>");
+    strbuf_puts(b, "</h2><p class=lead>");
     rpt_issue_counts(b, json_object_get(tree, "issues"));
     strbuf_puts(b, ". ");
     html_text(b, rpt_text_at(tree, "estimated_improvement"));

@@ -169,6 +169,17 @@ class Proxy:
     def stdout(self) -> str:
         return (self.folder / "stdout").read_text(encoding="utf-8", errors="replace")
 
+    def report_now(self) -> dict[str, Any]:
+        """The report as it is now."""
+        report = self.report_dir / "report.yaml"
+        before = report.stat().st_mtime_ns if report.is_file() else 0
+        self.send(signal.SIGUSR1)
+        until = time.monotonic() + 30
+        while not report.is_file() or report.stat().st_mtime_ns == before:
+            assert time.monotonic() < until, "no report within 30 s of SIGUSR1"
+            time.sleep(0.02)
+        return read_yaml(report)
+
     def launch(self) -> None:
         """Start without waiting for anything."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from server import Server, free_port
 
 OPEN = ["/livez", "/readyz"]
 READS = [
+    "/",
     "/metrics",
     *(f"/api/v1/{name}" for name in ("status", "endpoints", "findings", "statements", "report")),
 ]
@@ -91,7 +92,9 @@ def test_admin_other_methods_are_refused_and_the_right_one_is_told(api: Api, pat
         assert answer.headers["allow"] == right
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/status/", "/api/v2/status", "/livez/..", "/%6civez"])
+@pytest.mark.parametrize(
+    "path", ["/index.html", "/api", "/api/v1/status/", "/api/v2/status", "/livez/..", "/%6civez"]
+)
 def test_admin_unknown_path_is_404(api: Api, path: str) -> None:
     answer = api.ask("GET", path)
     assert answer.code == 404

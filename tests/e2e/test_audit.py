@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import psycopg
 import pytest
 
 from advice import check_advice
-from proxy import Outcome, Proxy, StartProxy, issues_of, read_yaml, rules_of
+from proxy import Outcome, Proxy, StartProxy, issues_of, rules_of
 from server import Server
 from shops import FAULTS, SHOPS, TWINS, make_tables
 
@@ -35,18 +34,6 @@ def route(shop: str, request: str) -> str:
 def tag(shop: str, request: str) -> str:
     place = f"code.file.path='app/{shop}.py',code.line.number='7'"
     return f" /*{place},method='GET',route='{route(shop, request)}'*/"
-
-
-def current(proxy: Proxy) -> dict[str, Any]:
-    """The report as it is now."""
-    report = proxy.report_dir / "report.yaml"
-    before = report.stat().st_mtime_ns if report.is_file() else 0
-    proxy.send(signal.SIGUSR1)
-    until = time.monotonic() + 30
-    while not report.is_file() or report.stat().st_mtime_ns == before:
-        assert time.monotonic() < until, "no report within 30 s of SIGUSR1"
-        time.sleep(0.02)
-    return read_yaml(report)
 
 
 def found(report: dict[str, Any]) -> set[tuple[str, str]]:
@@ -85,7 +72,7 @@ def audited(
             for request in (*FAULTS, *TWINS):
                 shop(proxy.target, request, tag(name, request), TIMES)
         until = time.monotonic() + PLANS_S  # plans come one a second
-        while not found(current(proxy)) >= EXPECTED and time.monotonic() < until:
+        while not found(proxy.report_now()) >= EXPECTED and time.monotonic() < until:
             time.sleep(0.2)
         yield proxy.stop(), capture
     finally:

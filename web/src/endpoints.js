@@ -57,8 +57,8 @@ function apply() {
     row.dataset.i ??= i;
     row.hidden = !matches(row);
   });
-  rows.sort(state.dir ? compare : (a, b) => a.dataset.i - b.dataset.i);
-  document.getElementById("endpoint-rows").append(...rows);
+  const order = [...rows].sort(state.dir ? compare : (a, b) => a.dataset.i - b.dataset.i);
+  if (order.some((row, i) => row !== rows[i])) document.getElementById("endpoint-rows").append(...order);
   [...table().tHead.rows[0].cells].forEach((cell, i) => {
     const by = i === state.sort && state.dir;
     if (by) cell.setAttribute("aria-sort", state.dir === "asc" ? "ascending" : "descending");

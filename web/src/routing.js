@@ -1,4 +1,6 @@
 // Links into the page: what is folded up opens, and an endpoint is shown alone.
+import { onParts } from "./parts.js";
+
 const root = document.documentElement;
 
 function unfold(element) {
@@ -13,11 +15,16 @@ function showPage(page) {
   page?.classList.add("shown");
 }
 
-function go() {
+function look() {
   const [id, query] = decodeURIComponent(location.hash.slice(1)).split("?");
   const target = id ? document.getElementById(id) : null;
   const page = target?.closest(".page") ?? null;
   showPage(page);
+  return { target, page, query };
+}
+
+function go() {
+  const { target, page, query } = look();
   if (!target) return;
   unfold(target);
   if (page) scrollTo(0, 0);
@@ -26,6 +33,7 @@ function go() {
 }
 
 function addWayBack() {
+  if (document.querySelector(".back")) return;
   const link = document.createElement("a");
   link.className = "back";
   link.href = "#endpoints";
@@ -34,10 +42,14 @@ function addWayBack() {
 }
 
 export function startRouting() {
-  addWayBack();
+  onParts(addWayBack);
+  onParts(look); // an element that took another's place is shown as that was
   addEventListener("hashchange", go);
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && root.classList.contains("paged")) location.hash = "#endpoints";
   });
-  if (location.hash) go();
+  if (!location.hash) return;
+  go();
+  // The browser follows the address once more when all is there, and takes the focus away.
+  addEventListener("load", () => setTimeout(go));
 }
