@@ -420,7 +420,8 @@ enum exit_code admin_new(struct event_base *base, const struct cfg_options *opti
         return no_memory();
     a->base = base;
     a->names.extra = options->admin_hosts;
-    admin_view_init(&a->view, options->source, options->manifest);
+    const struct documents documents = documents_of_options(options);
+    admin_view_init(&a->view, &documents);
     r = prepare(a, options);
     if (r == EXIT_OK)
         *out = a;

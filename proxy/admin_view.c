@@ -1,8 +1,6 @@
 #include "proxy/admin_view.h"
 
 #include "common/clock.h"
-#include "proxy/manifest.h"
-#include "proxy/sources.h"
 #include "report/html.h"
 #include "report/json.h"
 #include "report/tree.h"
@@ -39,9 +37,9 @@ static void on_sent(const void *data, size_t len, void *context)
     text_unref(context);
 }
 
-void admin_view_init(struct admin_view *v, const char *source, const char *manifest)
+void admin_view_init(struct admin_view *v, const struct documents *documents)
 {
-    *v = (struct admin_view){.source = source, .manifest = manifest};
+    *v = (struct admin_view){.documents = *documents};
 }
 
 static void forget_tree(struct admin_view *v)
@@ -93,11 +91,9 @@ static int make_tree(struct admin_view *v, const struct audit *audit)
     if (v->tree != NULL && began_us < v->tree_until_us)
         return 0;
     forget_tree(v);
-    struct result *result = result_new(audit);
+    struct result *result = documents_judge(audit, &v->documents, false);
     if (result == NULL)
         return -1;
-    sources_quote(result, v->source);
-    manifest_take(result, v->manifest, false);
     v->tree = rpt_tree(result);
     v->statements = rpt_statements(result);
     result_free(result);
@@ -213,9 +209,7 @@ static int make_event(const json_t *tree, struct strbuf *out)
 static int make_page(const struct admin_view *v, enum admin_document what,
                      const struct audit *audit, struct strbuf *out)
 {
-    struct result *result = result_new(audit);
-    if (result != NULL)
-        sources_quote(result, v->source);
+    struct result *result = documents_judge(audit, &v->documents, false);
     json_t *tree = result != NULL ? rpt_tree_detailed(result) : NULL;
     result_free(result);
     int r = -1;

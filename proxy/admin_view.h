@@ -9,6 +9,7 @@
 
 #include "detectors/audit.h"
 #include "proxy/admin_metrics.h"
+#include "proxy/documents.h"
 
 #include <jansson.h>
 
@@ -27,9 +28,8 @@ enum admin_document {
 };
 
 struct admin_view {
-    const char *source;   /* folder of the application; borrowed */
-    const char *manifest; /* likewise, its file */
-    json_t *tree;         /* of the JSON documents; NULL when it is too old */
+    struct documents documents; /* whose files they quote */
+    json_t *tree;               /* of the JSON documents; NULL when it is too old */
     json_t *statements;
     struct {
         struct admin_text *text; /* NULL until it is asked for */
@@ -38,7 +38,7 @@ struct admin_view {
     int64_t tree_until_us;
 };
 
-void admin_view_init(struct admin_view *v, const char *source, const char *manifest);
+void admin_view_init(struct admin_view *v, const struct documents *documents);
 void admin_view_fini(struct admin_view *v);
 
 /* What is there is out of date. */

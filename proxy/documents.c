@@ -272,22 +272,20 @@ static int write_outputs(const struct trees *trees, const struct documents *d, c
     return 0;
 }
 
-/* Judged, with what the application's files say; NULL without memory. Who is `told` hears once a
- * report what could not be read. */
-static struct result *judge(const struct audit *audit, const struct documents *d, bool told)
+struct result *documents_judge(const struct audit *audit, const struct documents *d, bool tell)
 {
     struct result *result = result_new(audit);
     if (result == NULL)
         return NULL;
     sources_quote(result, d->source);
-    manifest_take(result, d->manifest, told);
+    manifest_take(result, d->manifest, tell);
     return result;
 }
 
 int documents_write(const struct audit *audit, const struct documents *d, char *error,
                     size_t error_size)
 {
-    struct result *result = judge(audit, d, true);
+    struct result *result = documents_judge(audit, d, true);
     if (result == NULL)
         return no_memory(error, error_size);
     struct trees trees;
@@ -368,7 +366,7 @@ static void print_summary(const json_t *tree, const struct documents *d)
 
 json_t *documents_tree(const struct audit *audit, const struct documents *d)
 {
-    struct result *result = judge(audit, d, false);
+    struct result *result = documents_judge(audit, d, false);
     json_t *tree = result != NULL ? rpt_tree(result) : NULL;
     result_free(result);
     return tree;
@@ -376,7 +374,7 @@ json_t *documents_tree(const struct audit *audit, const struct documents *d)
 
 void documents_print(const struct audit *audit, const struct documents *d)
 {
-    struct result *result = judge(audit, d, false);
+    struct result *result = documents_judge(audit, d, false);
     struct trees trees;
     if (trees_make(&trees, result, d)) {
         if (!print_outputs(&trees, d))

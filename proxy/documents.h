@@ -25,6 +25,10 @@ bool documents_are_known(const struct documents *d);
 /* Prove that all can be written, and make the folders. 0, or -1 with one line in `error`. */
 int documents_prepare(const struct documents *d, char *error, size_t error_size);
 
+/* Judge what the audit holds, with what the application's files say: its source, its manifest. With
+ * `tell` the log names what is no manifest. To be freed; NULL without memory. */
+struct result *documents_judge(const struct audit *audit, const struct documents *d, bool tell);
+
 /* Judge what the audit holds and write all files. Files of endpoints that are gone are removed. 0,
  * or -1 with one line in `error`; a file is old or new, never half. */
 int documents_write(const struct audit *audit, const struct documents *d, char *error,
