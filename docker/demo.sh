@@ -222,7 +222,7 @@ echo "demo: pgsleuth on port $proxyport"
 start pgsleuth sh -c 'out=$1; shift; exec "$@" >"$out"' sh "$work/summary" \
     env -u PGSLEUTH_BIN -u PGSLEUTH_VENV "$PGSLEUTH_BIN" run --listen "127.0.0.1:$proxyport" \
     --upstream "postgresql://demo:$password@127.0.0.1:$pgport/bookshop" \
-    --report-dir "$work/report" --capture "$work/capture"
+    --report-dir "$work/report" --output "$work/report/report.html" --capture "$work/capture"
 await pgsleuth 15 port_open "$proxyport"
 
 echo "demo: application on port $appport"
@@ -254,4 +254,5 @@ rm -rf "$ROOT/pgsleuth-report"
 cp -R "$work/report" "$ROOT/pgsleuth-report" || fail report "it could not be copied to $ROOT/pgsleuth-report"
 chmod 0755 "$ROOT/pgsleuth-report"
 grep -v "^report: " "$work/summary" # it names the temporary folder
+echo "page: $ROOT/pgsleuth-report/report.html"
 echo "report: $ROOT/pgsleuth-report/report.yaml"

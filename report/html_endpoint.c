@@ -40,7 +40,7 @@ static void put_facts(struct strbuf *b, const json_t *row, const json_t *detail)
     put_three(b, "Database ms, p50 · p95 · p99", json_object_get(row, "db_ms"), "p99");
     put_three(b, "Queries, p50 · p95 · most", json_object_get(row, "queries"), "max");
     put_three(b, "Rows, p50 · p95 · most", json_object_get(row, "rows"), "max");
-    put_fact(b, "Statements that need not be", json_object_get(row, "removable_queries"));
+    put_fact(b, "Avoidable statements", json_object_get(row, "removable_queries"));
     put_fact(b, "Errors", json_object_get(row, "errors"));
     put_growth(b, json_object_get(detail, "complexity"));
     strbuf_puts(b, "<div><dt>Named by, requests told apart by<dd>");

@@ -12,11 +12,11 @@ static const struct metric_text {
 } metric_texts[] = {
     {"latency_p95", "Latency of a request, p95", " ms"},
     {"statements_per_request_p95", "Statements a request, p95", ""},
-    {"avoidable_statement_ratio", "Statements that need not be", " of all"},
+    {"avoidable_statement_ratio", "Avoidable statements", " of all"},
     {"db_time_per_request_p95", "Database time a request, p95", " ms"},
     {"result_kib_per_request_p95", "Result of a request, p95", " KiB"},
     {"new_connections_per_request", "New connections a request", ""},
-    {"transfer_waste_ratio", "Bytes sent to no purpose", " of all"},
+    {"transfer_waste_ratio", "Avoidable bytes", " of all"},
 };
 
 const char *html_score_class(double score)
@@ -148,7 +148,7 @@ static void put_run(struct strbuf *b, const json_t *tree)
     put_fact(b, "Requests", json_object_get(run, "requests"));
     put_fact(b, "Statements", json_object_get(run, "statements"));
     put_fact(b, "Sessions", json_object_get(run, "sessions"));
-    strbuf_puts(b, "<div><dt>Database time that need not be<dd>");
+    strbuf_puts(b, "<div><dt>Avoidable database time<dd>");
     html_percent(b, json_object_get(gain, "db_time_saved_share"));
     strbuf_puts(b, "</div>");
     put_time(b, run);

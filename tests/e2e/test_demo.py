@@ -98,7 +98,11 @@ def test_sixteen_users_have_the_findings_of_one(demos: dict[int, dict[str, Any]]
 def test_demo_leaves_nothing_behind_but_its_report(demo: dict[str, Any]) -> None:
     assert demo["processes"] == []
     assert demo["files"] == []
-    assert demo["stdout"].splitlines()[-1] == f"report: {REPORT}/report.yaml"
+    assert demo["stdout"].splitlines()[-2:] == [
+        f"page: {REPORT}/report.html",
+        f"report: {REPORT}/report.yaml",
+    ]
+    assert (REPORT / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=[row["endpoint"] for row in EXPECTED])

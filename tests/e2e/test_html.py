@@ -359,6 +359,7 @@ def test_html_another_value_of_a_metric_is_tried_out(show: Show, report: Report)
 
 def test_html_findings_are_tried_out(show: Show, report: Report) -> None:
     page = show()
+    page.get_by_text("What if some were cured").click()
     boxes = page.locator("#what-if-findings input[type=checkbox]")
     boxes.first.check()
     expect(page.locator("#what-if-findings p")).to_contain_text("of database time an hour")

@@ -6,7 +6,7 @@ import { curve } from "./curve.js";
 import { onParts } from "./parts.js";
 
 const MOST_FINDINGS = 8;
-const tried = { metrics: new Map(), findings: new Set() };
+const tried = { metrics: new Map(), findings: new Set(), open: false };
 const number = (value) => Math.round(value).toLocaleString("en");
 
 /* --- metrics --- */
@@ -115,8 +115,11 @@ function Findings({ list }) {
     if (!tried.findings.delete(id)) tried.findings.add(id);
     showFindings();
   };
-  return html`<div class="card">
-    <h2>What if these were cured</h2>
+  const remember = (event) => {
+    tried.open = event.currentTarget.open;
+  };
+  return html`<details class="card" open=${tried.open} onToggle=${remember}>
+    <summary><h2>What if some were cured</h2></summary>
     <ul class="plain boxes">
       ${list.map(
         (finding) => html`<li key=${finding.id}>
@@ -133,7 +136,7 @@ function Findings({ list }) {
         : html`Up to <b>${number(saved)} ms</b> of database time an hour, <b>${(100 * share).toFixed(0)} %</b> of all
             of it, and ${(100 * statements).toFixed(0)} % of the statements.`}
     </p>
-  </div>`;
+  </details>`;
 }
 
 function showFindings() {
