@@ -1,15 +1,18 @@
 #!/bin/sh
 # The bookshop behind pgsleuth, under load, on this machine: a private PostgreSQL, pgsleuth, the application, locust.
-# Leaves ./pgsleuth-report at the root of the project, and nothing else.
+# Leaves ./pgsleuth-report at the root of the project, and nothing else; cured, ./pgsleuth-report-cured.
 #
 # PGSLEUTH_BIN   the pgsleuth binary                  DEMO_SECONDS  how long the load lasts (40)
 # PGSLEUTH_VENV  folder of the Python environment     DEMO_USERS    how many users locust plays (6)
 # PG_BINDIR      folder of initdb and postgres; found by itself where Debian puts it
+# DEMO_CURED     not empty: the same routes without their faults, and the index that was missing
 set -u
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
 SECONDS_OF_LOAD=${DEMO_SECONDS:-40}
 USERS=${DEMO_USERS:-6}
+CURED=${DEMO_CURED:-}
+REPORT=$ROOT/pgsleuth-report${CURED:+-cured}
 work=''
 started='' # "name:pid", the newest first; each is the leader of its own process group
 password=''
@@ -177,6 +180,8 @@ CREATE DATABASE bookshop OWNER demo;
 SELECT 'CREATE EXTENSION hypopg' FROM pg_available_extensions WHERE name = 'hypopg' \\gexec
 SQL
     sql demo bookshop <"$ROOT/docker/app/seed.sql" || fail postgres "the seed: exit code $?"
+    [ -z "$CURED" ] || echo 'CREATE INDEX ON orders (customer_email, placed_at)' | sql demo bookshop ||
+        fail postgres "the index: exit code $?"
 }
 
 trap cleanup EXIT
@@ -228,7 +233,7 @@ await pgsleuth 15 port_open "$proxyport"
 echo "demo: application on port $appport"
 # In its own folder: tags name files relative to the current one.
 start app env -C "$ROOT/docker/app" "DATABASE_URL=postgresql://demo:$password@127.0.0.1:$proxyport/bookshop" \
-    PYTHONDONTWRITEBYTECODE=1 "$PGSLEUTH_VENV/bin/uvicorn" app.main:app \
+    PYTHONDONTWRITEBYTECODE=1 "BOOKSHOP_CURED=$CURED" "$PGSLEUTH_VENV/bin/uvicorn" app.main:app \
     --host 127.0.0.1 --port "$appport" --log-level warning
 await app 30 http_ok "http://127.0.0.1:$appport/healthz"
 
@@ -250,9 +255,9 @@ proxy_status=$?
 [ "$proxy_status" -eq 0 ] || fail pgsleuth "exit code $proxy_status when it was stopped"
 [ -s "$work/report/report.yaml" ] || fail pgsleuth "it left no report.yaml"
 
-rm -rf "$ROOT/pgsleuth-report"
-cp -R "$work/report" "$ROOT/pgsleuth-report" || fail report "it could not be copied to $ROOT/pgsleuth-report"
-chmod 0755 "$ROOT/pgsleuth-report"
+rm -rf "$REPORT"
+cp -R "$work/report" "$REPORT" || fail report "it could not be copied to $REPORT"
+chmod 0755 "$REPORT"
 grep -v "^report: " "$work/summary" # it names the temporary folder
-echo "page: $ROOT/pgsleuth-report/report.html"
-echo "report: $ROOT/pgsleuth-report/report.yaml"
+echo "page: $REPORT/report.html"
+echo "report: $REPORT/report.yaml"

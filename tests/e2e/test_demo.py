@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxy import binary, clean_environment, issues_of, read_yaml
+from proxy import binary, clean_environment, issues_of, read_yaml, run_command
 
 pytestmark = pytest.mark.demo
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +23,7 @@ EXPECTED = json.loads((ROOT / "docker/app/expected.json").read_text(encoding="ut
 SECONDS = "25"
 LIMIT_S = 300
 REPORT = ROOT / "pgsleuth-report"
+CURED = ROOT / "pgsleuth-report-cured"
 ONE, MANY = 1, 16  # users
 
 
@@ -35,14 +38,16 @@ def processes_with(variable: str) -> list[bytes]:
     return found
 
 
-def run_demo(folder: Path, users: int) -> dict[str, Any]:
+def run_demo(folder: Path, users: int, cured: str = "") -> dict[str, Any]:
     folder.chmod(0o711)  # for the server's user
+    left = CURED if cured else REPORT
     variables = {
         "PATH": os.environ["PATH"],
         "PGSLEUTH_BIN": str(binary()),
         "PGSLEUTH_VENV": str(VENV),
         "DEMO_SECONDS": SECONDS,
         "DEMO_USERS": str(users),
+        "DEMO_CURED": cured,
         "TMPDIR": str(folder),
     }
     done = subprocess.run(
@@ -56,13 +61,13 @@ def run_demo(folder: Path, users: int) -> dict[str, Any]:
         env=clean_environment(variables),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    report = read_yaml(REPORT / "report.yaml")
+    report = read_yaml(left / "report.yaml")
     return {
         "stdout": done.stdout,
         "processes": processes_with(f"TMPDIR={folder}"),
         "files": [str(path) for path in folder.rglob("*")],
         "report": report,
-        "endpoints": {row["name"]: read_yaml(REPORT / row["report"]) for row in report["endpoints"]},
+        "endpoints": {row["name"]: read_yaml(left / row["report"]) for row in report["endpoints"]},
     }
 
 
@@ -81,6 +86,19 @@ def demos() -> dict[int, dict[str, Any]]:
 @pytest.fixture(params=[ONE, MANY], ids=["one-user", "16-users"])
 def demo(request: pytest.FixtureRequest, demos: dict[int, dict[str, Any]]) -> dict[str, Any]:
     return demos[request.param]
+
+
+@pytest.fixture(scope="module")
+def cured(demos: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What `diff` says of the demo and of the same without its faults, both with many users."""
+    assert read_yaml(REPORT / "report.yaml") == demos[MANY]["report"]
+    with tempfile.TemporaryDirectory(prefix="e2e-") as folder:
+        run_demo(Path(folder), MANY, cured="yes")
+    try:
+        done = run_command("diff", str(REPORT), str(CURED), "--output=json:-")
+        yield {"code": done.returncode, **json.loads(done.stdout)}
+    finally:
+        shutil.rmtree(CURED)
 
 
 def findings(demo: dict[str, Any]) -> set[tuple[str, ...]]:
@@ -103,6 +121,22 @@ def test_demo_leaves_nothing_behind_but_its_report(demo: dict[str, Any]) -> None
         f"report: {REPORT}/report.yaml",
     ]
     assert (REPORT / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_cured_demo_differs_by_its_faults(cured: dict[str, Any]) -> None:
+    assert cured["code"] == 0
+    assert (cured["new"], cured["worse"], cured["not_seen"]) == ([], [], [])
+    faults = {(row["endpoint"], defect) for row in EXPECTED for defect in row["defects"]}
+    assert {(issue["endpoint"], issue["rule"]) for issue in cured["fixed"]} == faults
+
+
+def test_cure_is_measured_beside_what_was_promised(cured: dict[str, Any]) -> None:
+    loops = [issue for issue in cured["fixed"] if issue["rule"] == "n_plus_one"]
+    assert len(loops) == 4
+    for issue in loops:
+        assert issue["promised"]["queries_after"] <= 2
+        assert issue["measured"]["kind"] == "measured"
+        assert issue["measured"]["queries_after"] == 2 < issue["measured"]["queries_before"]
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=[row["endpoint"] for row in EXPECTED])

@@ -6,11 +6,13 @@ from fastapi import FastAPI
 from pgsleuth_tags.fastapi import TagMiddleware
 
 from app import orm, raw
+from app.cured import cure
+from app.settings import is_cured
 
 app = FastAPI(title="bookshop", lifespan=raw.open_pool)
 app.add_middleware(TagMiddleware)
-app.include_router(orm.router)
-app.include_router(raw.router)
+for router in (orm.router, raw.router):
+    app.include_router(cure(router) if is_cured() else router)
 
 
 @app.get("/healthz")

@@ -13,3 +13,8 @@ def database_url() -> str:
     if not url.startswith("postgresql://"):
         raise SystemExit("DATABASE_URL must be set to postgresql://user:password@host:port/database")
     return url
+
+
+def is_cured() -> bool:
+    """Tell whether the routes are to be served without their faults."""
+    return bool(os.environ.get("BOOKSHOP_CURED"))
