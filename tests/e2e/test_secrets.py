@@ -49,7 +49,8 @@ def test_canary_is_found_in_each_of_its_shapes() -> None:
 def everything_left(proxy: Proxy, capture: Path, tmp_path: Path) -> dict[str, bytes]:
     """Every file and stream of the run, and of a second report of its capture."""
     again = tmp_path / "again"
-    done = run_command("report", str(capture), f"--report-dir={again}", "--log-level=debug")
+    page = f"--output={again / 'report.html'}"
+    done = run_command("report", str(capture), f"--report-dir={again}", page, "--log-level=debug")
     assert done.returncode in (0, 4), done.stderr
     files = [p for folder in (proxy.folder, again) for p in folder.rglob("*") if p.is_file()]
     assert {"report.yaml", "stdout", "stderr"} <= {p.name for p in files}
@@ -130,7 +131,9 @@ def test_no_value_of_the_traffic_is_kept_anywhere(
     assert outcome.report["coverage"]["opaque_sessions"] >= 1
     left = everything_left(proxy, capture, tmp_path)
     assert_none_in(left, canaries)
-    for name in (str(capture), str(proxy.report_dir / "report.yaml"), str(tmp_path / "again/report.yaml")):
+    again = tmp_path / "again"
+    reports = [proxy.report_dir / "report.yaml", again / "report.yaml", again / "report.html"]
+    for name in (str(capture), *map(str, reports)):
         assert b"shop.orders" in left[name], "nothing is in it at all"
 
 

@@ -1,5 +1,8 @@
 """The checks find what they are for. Each test makes a small tree and runs the check in it like lint.sh."""
 
+import base64
+import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -134,6 +137,30 @@ def test_lengths_a_python_function_over_80_lines_fails(tmp_path, lines, status):
 @pytest.mark.parametrize(("lines", "status"), [(800, 0), (801, 1)])
 def test_lengths_a_file_over_800_lines_fails(tmp_path, lines, status):
     assert run("lengths.py", tmp_path, {"a.h": "\n" * lines}).returncode == status
+
+
+def embed(folder, script, style="a{}"):
+    (folder / "a.js").write_text(script)
+    (folder / "a.css").write_text(style)
+    options = ["-DSCRIPT=a.js", "-DSTYLE=a.css", "-DOUT=out.c", "-P", HERE.parents[1] / "cmake/Embed.cmake"]
+    return subprocess.run(["cmake", *options], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("script", ["", "a", 'b("\\n;[$]{}\\\\")', "c" * 1000])
+def test_embedded_script_has_its_bytes_and_their_hash(tmp_path, script):
+    assert embed(tmp_path, script).returncode == 0
+    made = (tmp_path / "out.c").read_text()
+    hash_ = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f'html_script_hash[] = "{hash_}";' in made
+    assert f"html_script_len = {len(script)};" in made
+    digits = re.findall(r"0x(..)", made.partition("html_script_len")[0])
+    assert bytes.fromhex("".join(digits)) == script.encode()
+
+
+@pytest.mark.parametrize("text", ["a</script>", "a</SCRIPT b", "a<!-- b", "a</style>"])
+def test_embedded_text_that_would_end_its_element_is_refused(tmp_path, text):
+    assert embed(tmp_path, text).returncode != 0
+    assert embed(tmp_path, "", text).returncode != 0
 
 
 def test_summary_counts_tests_stages_and_broken_stages(tmp_path):

@@ -171,6 +171,8 @@ static void test_route_is_found_by_its_whole_path(void **state)
 #undef ADMIN_ROUTE
     assert_int_equal(n, ADMIN_VERBS);
     assert_null(admin_route_of(""));
+    assert_non_null(admin_route_of("/"));
+    assert_null(admin_route_of("//"));
     assert_null(admin_route_of("/api/v1/status/"));
     assert_null(admin_route_of("/api/v1/STATUS"));
     assert_null(admin_route_of("//api/v1/status"));
