@@ -176,12 +176,13 @@ static void fill_lineage(struct arena *arena, struct finding *f, const struct re
 
 /* After the cure each repeat is one statement for the whole page, or none where a join brings it.
  */
+/* Requests without the loop may be the more frequent ones; then the loop and its parent speak. */
 static void fill_counts(struct finding *f, const struct sums *s)
 {
-    const struct endpoint *e = f->endpoint;
-    f->queries_before = histogram_percentile(&e->statements_each, 0.50);
-    uint64_t saved = s->n_p50 - s->batches;
-    f->queries_after = f->queries_before > saved ? f->queries_before - saved : 1;
+    uint64_t usual = histogram_percentile(&f->endpoint->statements_each, 0.50);
+    uint64_t least = s->n_p50 + 1;
+    f->queries_before = usual > least ? usual : least;
+    f->queries_after = f->queries_before - (s->n_p50 - s->batches);
 }
 
 static void put_origin(struct strbuf *b, const struct finding *f, const struct repeat *e)

@@ -102,6 +102,23 @@ static void test_n_plus_one_of_a_hundred_round_trips_is_critical(void **state)
     traffic_free(t);
 }
 
+/* Most requests find an empty page: what one with the loop sends is told all the same. */
+static void test_counts_are_those_of_requests_with_the_loop(void **state)
+{
+    (void)state;
+    struct traffic *t = traffic_new();
+    know(t);
+    traffic_tag(t, "GET", "/authors", "app/orm.py", "42");
+    for (int i = 0; i < 30; i++)
+        request(t, i % 3 == 0 ? 30 : 0);
+    const struct finding *f = traffic_finding(traffic_result(t), "n_plus_one");
+    assert_non_null(f);
+    assert_int_equal(f->queries_before, 31);
+    assert_int_equal(f->queries_after, 2);
+    assert_non_null(strstr(f->issue, "31 statements a request where 2 would do"));
+    traffic_free(t);
+}
+
 static void test_back_to_back_autocommit_requests_are_told_apart(void **state)
 {
     (void)state;
@@ -609,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_n_plus_one_without_names_needs_order_and_wide_values),
         cmocka_unit_test(test_n_plus_one_at_three_rows_is_low_and_at_two_nothing),
         cmocka_unit_test(test_n_plus_one_of_a_hundred_round_trips_is_critical),
+        cmocka_unit_test(test_counts_are_those_of_requests_with_the_loop),
         cmocka_unit_test(test_back_to_back_autocommit_requests_are_told_apart),
         cmocka_unit_test(test_clean_two_statement_requests_in_autocommit_give_nothing),
         cmocka_unit_test(test_requests_with_and_without_second_statement_give_nothing),
