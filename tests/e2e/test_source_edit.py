@@ -126,6 +126,7 @@ def run(folder: Path, source: Path, script: str, server: Server) -> Run:
     proxy = Proxy(folder, server.app, source=source, report_interval_s="0", rules_count_query_ms=COUNTS_MS)
     try:
         proxy.start()
+        run_app(source, script, proxy.target)  # the grammar's facts of its statements come meanwhile
         answers = run_app(source, script, proxy.target)
         return Run(proxy.stop().report, answers)
     finally:

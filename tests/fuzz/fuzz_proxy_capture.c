@@ -6,8 +6,8 @@
 #include "config/source.h"
 #include "detectors/result.h"
 #include "proxy/capture.h"
-#include "proxy/documents.h"
 #include "proxy/settings.h"
+#include "report/format.h"
 #include "report/tree.h"
 #include "report/yaml.h"
 
@@ -79,16 +79,39 @@ static void check_text(json_t *tree)
     json_decref(tree);
 }
 
+/* Of the tree, in each format there is. */
+static void check_formats(const json_t *plain, const json_t *detailed)
+{
+    struct strbuf names;
+    struct strbuf text;
+    strbuf_init(&names, TEXT_MAX);
+    rpt_format_names(&names);
+    for (struct span rest = strbuf_span(&names); rest.len > 0;) {
+        struct rpt_output output;
+        char asked[64];
+        size_t n = span_find(rest, ", ");
+        snprintf(asked, sizeof(asked), "%.*s:-", (int)n, (const char *)rest.data);
+        bool known = rpt_output_read(span_of_text(asked), &output);
+        assert(known);
+        strbuf_init(&text, TEXT_MAX);
+        int r = output.format->write(output.format->detailed ? detailed : plain, &text);
+        assert(r == 0 && !text.failed);
+        strbuf_fini(&text);
+        rest = span_skip(rest, n + strlen(", "));
+    }
+    strbuf_fini(&names);
+}
+
 static void write_down(const struct result *result)
 {
-    check_text(rpt_tree(result));
     for (size_t i = 0; i < result->n_endpoints; i++)
         check_text(rpt_tree_endpoint(result, &result->endpoints[i]));
-    struct strbuf text;
-    strbuf_init(&text, TEXT_MAX);
-    int r = documents_summary(fuzz.audit, NULL, false, 0, &text);
-    assert(r == 0);
-    strbuf_fini(&text);
+    json_t *plain = rpt_tree(result);
+    json_t *detailed = rpt_tree_detailed(result);
+    assert(plain != NULL && detailed != NULL);
+    check_formats(plain, detailed);
+    json_decref(detailed);
+    check_text(plain);
 }
 
 static void judge(bool with_documents)
